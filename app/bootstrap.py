@@ -1,0 +1,137 @@
+"""From the process's start to a window, and back: order of imports, log file, event loop, orderly end."""
+
+import asyncio
+import logging
+import logging.handlers
+import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+log = logging.getLogger(__name__)
+
+NO_DISPLAY = (
+    "There is no display to open a window on: start this on a desktop, or chat in the terminal with "
+    '`./start.sh ask "your question"`.'
+)
+MEMORY_EVERY = 1.0
+
+
+def run_window() -> int:
+    """Open the window and stay until it is closed; returns the exit code."""
+    if not has_display():
+        print(NO_DISPLAY, file=sys.stderr)
+        return 1
+    if sys.platform == "win32":
+        # torch's libraries cannot be loaded behind Qt's on Windows (WinError 1114).
+        import torch  # noqa: F401
+    # Without this the decoder may hold Python's lock for 5 ms at a time, and typing feels it.
+    sys.setswitchinterval(0.002)
+    start_log()
+
+    import qasync
+
+    application = make_application()
+    try:
+        qasync.run(live(application))
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def has_display() -> bool:
+    """Whether a window could be opened."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
+
+
+def make_application():
+    """The one QApplication, with our style and icon."""
+    from PySide6.QtGui import QIcon
+    from PySide6.QtWidgets import QApplication
+
+    from app.ui.resources import resource
+
+    application = QApplication(sys.argv[:1])
+    application.setApplicationName("s3d-chat")
+    application.setApplicationDisplayName("S3D Chat")
+    application.setDesktopFileName("s3d-chat")
+    application.setStyle("Fusion")
+    application.setWindowIcon(QIcon(str(resource("icons", "app.svg"))))
+    # The decoder's thread outlives the window by a moment: `live` decides when all is over.
+    application.setQuitOnLastWindowClosed(False)
+    return application
+
+
+async def live(application) -> None:
+    """The window's life: show it, start the decoder behind it, wait until both have ended."""
+    from PySide6.QtCore import QSettings
+
+    from app.engine.link import EngineLink
+    from app.models.places import data_dir
+    from app.ui.window import Window
+
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(2, "waiting"))
+    over = asyncio.Event()
+    settings = QSettings(str(data_dir() / "window.ini"), QSettings.Format.IniFormat)
+    window = Window(EngineLink(), settings)
+    window.closed.connect(over.set)
+    application.commitDataRequest.connect(lambda manager: window.close())
+    catch_the_unforeseen(window)
+    window.show()
+    window.link.start()
+    watching = asyncio.create_task(watch_memory(window))
+    try:
+        await over.wait()
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        window.deleteLater()
+
+
+async def watch_memory(window) -> None:
+    """Look at the memory once a second. The driver may take long to answer, so it is asked in another thread."""
+    from app.hardware import MemoryWatch
+
+    watch = await asyncio.to_thread(MemoryWatch)
+    try:
+        while True:
+            own = window.topbar.gauge.own_bytes
+            window.show_memory(await asyncio.to_thread(watch.read, window.gpu_index, own))
+            await asyncio.sleep(MEMORY_EVERY)
+    finally:
+        watch.close()
+
+
+def start_log() -> None:
+    """Warnings and worse go to a file in the user's data folder; where that cannot be written, to stderr."""
+    from app.models.places import data_dir
+
+    try:
+        data_dir().mkdir(parents=True, exist_ok=True)
+        handler: logging.Handler = logging.handlers.RotatingFileHandler(
+            data_dir() / "s3d-chat.log", maxBytes=1_000_000, backupCount=1, encoding="utf-8", delay=True
+        )
+    except OSError:
+        handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"))
+    handler.setLevel(logging.WARNING)
+    logging.getLogger().addHandler(handler)
+
+
+def catch_the_unforeseen(window) -> None:
+    """Errors nobody caught are logged with their traceback, and said in the window in one sentence."""
+
+    def on_error(kind, error, traceback) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            window.close()
+            return
+        log.error("unexpected error", exc_info=(kind, error, traceback))
+        said = str(error).strip().splitlines()
+        # A queued call: the error may come from any thread.
+        window.unforeseen.emit(f"Something went wrong: {said[0] if said else kind.__name__}")
+
+    sys.excepthook = on_error
+    threading.excepthook = lambda given: on_error(given.exc_type, given.exc_value, given.exc_traceback)

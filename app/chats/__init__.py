@@ -1,0 +1,1 @@
+"""Conversations, free of Qt and torch."""

@@ -1,0 +1,114 @@
+"""Options that several commands share, and the engine and the settings made from them."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.models import embedded, library
+from app.terminal import ProgressLine
+from s3d_core.settings import MAX_DRAFT_LENGTH, MAX_TREE_SIZE, STRATEGIES, DraftSettings, SamplingSettings
+
+if TYPE_CHECKING:
+    from s3d_core.engine import Engine
+
+# Option name -> field of the settings.
+DRAFT_FIELDS = {
+    "strategy": "strategy",
+    "skip": "skipped",
+    "draft": "draft_length",
+    "tree": "tree_size",
+    "exactness": "exactness",
+}
+SAMPLING_FIELDS = {
+    "temperature": "temperature",
+    "top_k": "top_k",
+    "top_p": "top_p",
+    "min_p": "min_p",
+    "repetition_penalty": "repetition_penalty",
+    "seed": "seed",
+    "max_tokens": "max_tokens",
+    "stop": "stop",
+}
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """`--model --adapter --dtype --device`."""
+    group = parser.add_argument_group("model")
+    group.add_argument("--model", metavar="NAME|PATH", help=f"default: {embedded.DEFAULT_NAME}")
+    group.add_argument("--adapter", default="auto", metavar="PATH|none", help="draft adapter; default: one that fits")
+    group.add_argument("--dtype", default="auto", help="auto, float32, bfloat16 or float16")
+    group.add_argument("--device", default="auto", help="auto, cpu or cuda")
+
+
+def add_draft_options(parser: argparse.ArgumentParser) -> None:
+    """`--strategy --skip --draft --tree --exactness`; what is not given is the model's own default."""
+    group = parser.add_argument_group("drafting (default: what suits the model)")
+    group.add_argument("--strategy", metavar="NAME", help=", ".join(STRATEGIES))
+    group.add_argument("--skip", type=int, metavar="N", help="layers skipped in the draft pass")
+    group.add_argument("--draft", type=int, metavar="N", help=f"tokens drafted ahead, 1 to {MAX_DRAFT_LENGTH}")
+    group.add_argument("--tree", type=int, metavar="N", help=f"candidates verified at once, 1 to {MAX_TREE_SIZE}")
+    group.add_argument("--exactness", type=float, metavar="X", help="1: exactly the model's own text, 0: fastest")
+
+
+def add_sampling_options(parser: argparse.ArgumentParser) -> None:
+    """`--temperature --top-k --top-p --min-p --repetition-penalty --seed --max-tokens --stop --system`."""
+    group = parser.add_argument_group("writing")
+    usual = SamplingSettings()
+    group.add_argument("--temperature", type=float, metavar="X", help="0: always the most probable token (default)")
+    group.add_argument("--top-k", type=int, metavar="N", help="keep the N most probable tokens; 0: all (default)")
+    group.add_argument("--top-p", type=float, metavar="X", help="keep the tokens that hold this probability")
+    group.add_argument("--min-p", type=float, metavar="X", help="drop tokens below this share of the best one's")
+    group.add_argument("--repetition-penalty", type=float, metavar="X", help="1: off (default)")
+    group.add_argument("--seed", type=int, metavar="N", help=f"of the random draws (default: {usual.seed})")
+    group.add_argument("--max-tokens", type=int, metavar="N", help=f"most tokens written (default: {usual.max_tokens})")
+    group.add_argument("--stop", action="append", metavar="TEXT", help="ends the answer; may be given several times")
+    group.add_argument("--system", metavar="TEXT", help="system prompt")
+
+
+def _given(args: argparse.Namespace, fields: dict[str, str]) -> dict[str, Any]:
+    return {field: value for option, field in fields.items() if (value := getattr(args, option)) is not None}
+
+
+def draft_settings(args: argparse.Namespace, defaults: DraftSettings) -> DraftSettings:
+    """`defaults` with the options that were given.
+
+    Raises:
+        SettingError: one is out of its bounds.
+    """
+    return replace(defaults, **_given(args, DRAFT_FIELDS))
+
+
+def sampling_settings(args: argparse.Namespace) -> SamplingSettings:
+    """The usual settings with the options that were given.
+
+    Raises:
+        SettingError: one is out of its bounds.
+    """
+    given = _given(args, SAMPLING_FIELDS)
+    if "stop" in given:
+        given["stop"] = tuple(given["stop"])
+    return SamplingSettings(**given)
+
+
+def load_engine(args: argparse.Namespace) -> "Engine":
+    """The engine for `--model` and its companions; the default model is fetched if need be. Progress on stderr.
+
+    Raises:
+        ModelError, AdapterError: with a sentence for the user.
+    """
+    with ProgressLine() as line:
+        if args.model is None:
+            path = _default_model()
+        else:
+            path = library.find(args.model)
+        adapter = None if args.adapter == "none" else args.adapter if args.adapter == "auto" else Path(args.adapter)
+        line("Loading the libraries", 0.0)
+        from s3d_core.engine import Engine
+
+        return Engine.load(path, dtype=args.dtype, device=args.device, adapter=adapter, progress=line)
+
+
+def _default_model() -> Path:
+    with ProgressLine(always=True) as line:
+        return embedded.ensure(line)

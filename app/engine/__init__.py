@@ -1,0 +1,1 @@
+"""The thread that owns the decoder, and what the window sees of it."""

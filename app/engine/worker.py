@@ -1,0 +1,319 @@
+"""The thread that owns the decoder.
+
+Jobs come through a queue and run one after the other. Everything that leaves the thread is a plain value: signals
+for what happens now and then, `outbox` for rounds, which are too many for a signal each.
+"""
+
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, QThread, Signal
+
+from app.engine.live import LiveSettings
+from app.engine.preload import import_engine, settling, unsettle
+from s3d_core.errors import S3DError
+from s3d_core.settings import DraftSettings, SamplingSettings
+from s3d_core.stats import Round, Totals
+from s3d_core.tune import Guard
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[str, float], None]
+
+PROGRESS_EVERY = 0.05
+MEMORY_EVERY = 1.0
+
+SLOWER = (
+    "Drafting was slower than plain decoding here, so it is off for the rest of this answer. "
+    "Move a slider to try again."
+)
+
+
+class Phase:
+    """What the worker is doing, as the text that crosses the thread."""
+
+    STARTING = "starting"
+    FETCHING = "fetching"
+    LOADING = "loading"
+    MEASURING = "measuring"
+    READY = "ready"
+    READING = "reading"
+    WRITING = "writing"
+    EMPTY = "empty"
+
+    BUSY = (STARTING, FETCHING, LOADING, MEASURING, READING, WRITING)
+    ANSWERING = (READING, WRITING)
+
+
+class CancelledError(Exception):
+    """Raised in progress callbacks to leave a load or a download that the user stopped."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the worker works with.
+
+    Attributes:
+        open_engine: (path, progress) -> an engine; may take long, reports through progress, raises S3DError.
+        fetch_default: progress -> the folder of the default model, fetched when it is missing.
+        list_models: the installed models, the default first.
+    """
+
+    open_engine: Callable[[Path, Progress], Any]
+    fetch_default: Callable[[Progress], Path]
+    list_models: Callable[[], list]
+
+
+def real_parts() -> Parts:
+    """The engine of `s3d_core` and the model folder; torch is imported when the first model is opened."""
+
+    def open_engine(path: Path, progress: Progress):
+        progress("Starting torch", 0.0)
+        with settling():
+            return import_engine().load(path, progress=progress)
+
+    def fetch_default(progress: Progress) -> Path:
+        from app.models import embedded
+
+        return embedded.ensure(progress)
+
+    def list_models() -> list:
+        from app.models import library
+
+        return library.installed()
+
+    return Parts(open_engine, fetch_default, list_models)
+
+
+@dataclass
+class Job:
+    """One thing to do. `cancel` is set by the window, from its own thread."""
+
+    kind: str
+    action: Callable[["Job"], None]
+    cancel: threading.Event = field(default_factory=threading.Event)
+
+
+class EngineWorker(QThread):
+    """Runs jobs on the decoder, one at a time, until `close`.
+
+    Signals:
+        phase_changed: one of `Phase`.
+        progress: (sentence, share from 0 to 1) of a download or a load.
+        prefill: (tokens read, tokens to read).
+        models_listed: list of installed models.
+        loaded: ModelInfo. unloaded: no model is in memory.
+        plain_measured: milliseconds of one plain decoding step on this machine.
+        reply_finished: Totals of the reply.
+        failed: (kind of job, sentence).
+        notice: a sentence worth showing.
+        memory_changed: bytes by name, from `Engine.memory`.
+    """
+
+    phase_changed = Signal(str)
+    progress = Signal(str, float)
+    prefill = Signal(int, int)
+    models_listed = Signal(object)
+    loaded = Signal(object)
+    unloaded = Signal()
+    plain_measured = Signal(float)
+    reply_finished = Signal(object)
+    failed = Signal(str, str)
+    notice = Signal(str)
+    memory_changed = Signal(object)
+
+    def __init__(self, settings: LiveSettings, parts: Parts | None = None, parent: QObject | None = None):
+        super().__init__(parent)
+        self.setObjectName("engine")
+        self.outbox: deque[Round] = deque()
+        self._settings = settings
+        self._parts = parts or real_parts()
+        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._pending: list[Job] = []
+        self._lock = threading.Lock()
+        self._engine: Any = None
+        self._last_good: Path | None = None
+        self._closing = False
+        self._plain_ms: float | None = None
+        self._last_progress = ("", 0.0)
+
+    # -- called by the window's thread ---------------------------------------------------------------------------
+
+    def open_first(self) -> None:
+        """List the installed models and load the first; fetch the default model when there is none."""
+        self._put(Job("fetch", self._open_first))
+
+    def load(self, path: Path) -> None:
+        """Load a model in the place of the present one."""
+        self._put(Job("load", lambda job: self._load(job, path)))
+
+    def unload(self) -> None:
+        """Give the model's memory back."""
+        self._put(Job("unload", lambda job: self._unload()))
+
+    def answer(self, messages: list[dict], sampling: SamplingSettings) -> None:
+        """Write a reply to messages of {"role", "content"}."""
+        self._put(Job("answer", lambda job: self._answer(job, messages, sampling)))
+
+    def cancel(self) -> None:
+        """Stop what runs now, and drop what waits."""
+        with self._lock:
+            for job in self._pending:
+                job.cancel.set()
+
+    def close(self) -> None:
+        """Stop everything and end the thread; `finished` follows."""
+        self._closing = True
+        self.cancel()
+        self._queue.put(None)
+
+    def _put(self, job: Job) -> None:
+        with self._lock:
+            self._pending.append(job)
+        self._queue.put(job)
+
+    # -- the thread ----------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """The thread's life."""
+        while (job := self._queue.get()) is not None:
+            self._run_job(job)
+            with self._lock:
+                self._pending.remove(job)
+        self._close_engine()
+
+    def _run_job(self, job: Job) -> None:
+        try:
+            if not job.cancel.is_set():
+                job.action(job)
+            elif job.kind == "answer":
+                self.reply_finished.emit(Totals(stop_reason="cancelled"))
+        except Exception as error:
+            if not job.cancel.is_set():
+                self.failed.emit(job.kind, explain(error))
+        self.phase_changed.emit(Phase.READY if self._engine is not None else Phase.EMPTY)
+
+    def _open_first(self, job: Job) -> None:
+        self.phase_changed.emit(Phase.STARTING)
+        models = self._parts.list_models()
+        self.models_listed.emit(models)
+        if models:
+            job.kind = "load"
+            self._load(job, models[0].path)
+            return
+        self.phase_changed.emit(Phase.FETCHING)
+        path = self._parts.fetch_default(self._reporter(job))
+        self.models_listed.emit(self._parts.list_models())
+        job.kind = "load"
+        self._load(job, path)
+
+    def _load(self, job: Job, path: Path) -> None:
+        """The old model makes room first, and comes back when the new one cannot be used."""
+        before = self._last_good
+        self._close_engine()
+        try:
+            self._open(path, self._reporter(job))
+        except Exception as error:
+            if before is None or before == path or self._closing or self._another_load_waits():
+                raise
+            if not job.cancel.is_set():
+                self.failed.emit(job.kind, explain(error))
+            self._open(before, self._reporter(None))
+
+    def _unload(self) -> None:
+        self._close_engine()
+        self._last_good = None
+
+    def _another_load_waits(self) -> bool:
+        with self._lock:
+            return any(job.kind == "load" and not job.cancel.is_set() for job in self._pending[1:])
+
+    def _open(self, path: Path, report: Progress) -> None:
+        self.phase_changed.emit(Phase.LOADING)
+        engine = self._parts.open_engine(path, report)
+        self._engine, self._last_good = engine, path
+        self.loaded.emit(engine.info)
+        if engine.info.notice:
+            self.notice.emit(engine.info.notice)
+        self.memory_changed.emit(engine.memory())
+        if engine.plain_ms is None:
+            self.phase_changed.emit(Phase.MEASURING)
+            engine.measure_plain()
+        self._tell_plain(engine)
+
+    def _close_engine(self) -> None:
+        engine, self._engine, self._plain_ms = self._engine, None, None
+        if engine is not None:
+            unsettle()
+            engine.close()
+            self.memory_changed.emit({})
+            self.unloaded.emit()
+
+    def _answer(self, job: Job, messages: list[dict], sampling: SamplingSettings) -> None:
+        engine = self._engine
+        if engine is None:
+            raise S3DError("No model is loaded: choose one at the top of the window.")
+        started = told = time.perf_counter()
+        self.phase_changed.emit(Phase.READING)
+        totals, guard = Totals(plain_ms=engine.plain_ms), Guard()
+
+        def settings() -> DraftSettings:
+            return guard.settings(self._settings.value)
+
+        rounds = engine.generate(
+            engine.chat_ids(messages), settings, sampling, cancel=job.cancel.is_set, on_prefill=self.prefill.emit
+        )
+        for done in rounds:
+            now = time.perf_counter()
+            if totals.rounds == 0:
+                totals.prefill_ms = max(0.0, 1000 * (now - started) - done.total_ms)
+                self.phase_changed.emit(Phase.WRITING)
+            self._tell_plain(engine)
+            totals.plain_ms = engine.plain_ms
+            totals.add(done)
+            self.outbox.append(done)
+            if guard.add(done, engine.plain_ms):
+                self.notice.emit(SLOWER)
+            if now - told > MEMORY_EVERY:
+                told = now
+                self.memory_changed.emit(engine.memory())
+        self.memory_changed.emit(engine.memory())
+        self.reply_finished.emit(totals)
+
+    def _tell_plain(self, engine) -> None:
+        if engine.plain_ms is not None and engine.plain_ms != self._plain_ms:
+            self._plain_ms = engine.plain_ms
+            self.plain_measured.emit(engine.plain_ms)
+
+    def _reporter(self, job: Job | None) -> Progress:
+        """A progress callback that leaves by raising when the job is cancelled, and tells the window now and then."""
+
+        def report(sentence: str, share: float) -> None:
+            if self._closing or (job is not None and job.cancel.is_set()):
+                raise CancelledError
+            now = time.perf_counter()
+            before, when = self._last_progress
+            if sentence != before or now - when > PROGRESS_EVERY:
+                self._last_progress = (sentence, now)
+                self.progress.emit(sentence, share)
+
+        return report
+
+
+def explain(error: Exception) -> str:
+    """One sentence for the user. What nobody foresaw goes into the log with its traceback."""
+    if isinstance(error, S3DError):
+        return str(error)
+    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+        log.warning("out of memory: %s", error)
+        return "There is not enough memory for this: close other programs or choose a smaller model."
+    log.error("unexpected error in the engine", exc_info=error)
+    said = str(error).strip().splitlines()
+    return f"Something went wrong: {said[0] if said else type(error).__name__}"

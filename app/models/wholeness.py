@@ -1,0 +1,156 @@
+"""Tells whether a model file is whole by its own header, without reading its weights.
+
+Both formats say at their start where every tensor lies, so a file that is shorter than they say
+was cut off, as by a download that broke.
+"""
+
+import json
+import struct
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO
+
+from s3d_core.errors import ModelError
+
+_LONGEST_HEADER = 1 << 30
+
+# GGUF value types: the struct format of each fixed-size one.
+_FIXED = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+_STRING, _ARRAY, _UINT32 = 8, 9, 4
+
+# GGML tensor types: (elements in a block, type -> bytes of a block).
+_BLOCKS = (
+    (1, {0: 4, 1: 2, 24: 1, 25: 2, 26: 4, 27: 8, 28: 8, 30: 2}),
+    (32, {2: 18, 3: 20, 6: 22, 7: 24, 8: 34, 9: 40, 20: 18, 39: 17}),
+    (64, {40: 36}),
+    (128, {41: 18}),
+    (256, {10: 84, 11: 110, 12: 144, 13: 176, 14: 210, 15: 292, 16: 66, 17: 74, 18: 98, 19: 50}),
+    (256, {21: 110, 22: 82, 23: 136, 29: 56, 34: 54, 35: 66}),
+)
+_BLOCK_OF_TYPE = {kind: (block, size) for block, sizes in _BLOCKS for kind, size in sizes.items()}
+
+
+class _HeaderError(Exception):
+    """The header ends too early or makes no sense."""
+
+
+def check_file(path: Path) -> None:
+    """Check a `.gguf` or `.safetensors` file.
+
+    Raises:
+        ModelError: it cannot be read, is another kind of file, or was cut off.
+    """
+    try:
+        status = path.stat()
+        if path.suffix.lower() == ".gguf":
+            needed = _gguf_bytes(str(path), status.st_size, status.st_mtime_ns)
+        else:
+            needed = _safetensors_bytes(str(path), status.st_size, status.st_mtime_ns)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except (_HeaderError, struct.error, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise ModelError(f"{path} is damaged or is not a model file; fetch it again.") from error
+    if status.st_size < needed:
+        raise ModelError(f"{path} was cut off: {status.st_size:,} of {needed:,} bytes are there; fetch it again.")
+
+
+def check_folder(folder: Path) -> None:
+    """Check a folder with `config.json` and safetensors.
+
+    Raises:
+        ModelError: something is missing or was cut off.
+    """
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"{folder} is no model folder: it has no config.json; choose one with safetensors files.")
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        try:
+            names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        except (OSError, ValueError, KeyError, AttributeError) as error:
+            raise ModelError(f"{index} is damaged; fetch the model again.") from error
+    else:
+        names = sorted(file.name for file in folder.glob("*.safetensors"))
+    if not names:
+        raise ModelError(f"{folder} has no safetensors files, so there is no model in it that can be run.")
+    for name in names:
+        if not (folder / name).is_file():
+            raise ModelError(f"{folder} is not whole: {name} is missing; fetch the model again.")
+        check_file(folder / name)
+
+
+@lru_cache(maxsize=256)
+def _safetensors_bytes(path: str, size: int, changed_ns: int) -> int:
+    with Path(path).open("rb") as file:
+        length = struct.unpack("<Q", _read(file, 8))[0]
+        if length > min(size, _LONGEST_HEADER):
+            raise _HeaderError
+        header = json.loads(_read(file, length))
+    tensors = (tensor for name, tensor in header.items() if name != "__metadata__")
+    return 8 + length + max((tensor["data_offsets"][1] for tensor in tensors), default=0)
+
+
+@lru_cache(maxsize=256)
+def _gguf_bytes(path: str, size: int, changed_ns: int) -> int:
+    with Path(path).open("rb") as file:
+        if _read(file, 4) != b"GGUF":
+            raise _HeaderError
+        version, tensors, values = struct.unpack("<IQQ", _read(file, 20))
+        if version not in (2, 3) or tensors > size or values > size:
+            raise _HeaderError
+        alignment = 32
+        for _ in range(values):
+            key = _string(file)
+            kind = _number(file, "I")
+            if key == b"general.alignment" and kind == _UINT32:
+                alignment = max(1, _number(file, "I"))
+            else:
+                _skip(file, kind)
+        ends = [_tensor_end(file) for _ in range(tensors)]
+        data = -(-file.tell() // alignment) * alignment
+    return data + max(ends, default=0)
+
+
+def _read(file: BinaryIO, count: int) -> bytes:
+    content = file.read(count)
+    if len(content) != count:
+        raise _HeaderError
+    return content
+
+
+def _number(file: BinaryIO, kind: str) -> int:
+    return struct.unpack("<" + kind, _read(file, struct.calcsize("<" + kind)))[0]
+
+
+def _string(file: BinaryIO) -> bytes:
+    length = _number(file, "Q")
+    if length > _LONGEST_HEADER:
+        raise _HeaderError
+    return _read(file, length)
+
+
+def _skip(file: BinaryIO, kind: int) -> None:
+    if kind == _STRING:
+        _string(file)
+    elif kind == _ARRAY:
+        element, count = _number(file, "I"), _number(file, "Q")
+        if element in _FIXED:
+            bytes_in_array = count * struct.calcsize("<" + _FIXED[element])
+            if bytes_in_array > _LONGEST_HEADER:
+                raise _HeaderError
+            _read(file, bytes_in_array)
+        else:
+            for _ in range(count):
+                _skip(file, element)
+    else:
+        _read(file, struct.calcsize("<" + _FIXED[kind]))
+
+
+def _tensor_end(file: BinaryIO) -> int:
+    _string(file)
+    elements = 1
+    for _ in range(_number(file, "I")):
+        elements *= _number(file, "Q")
+    kind, offset = _number(file, "I"), _number(file, "Q")
+    # Of a type made after this was written, only the start is known.
+    block, size = _BLOCK_OF_TYPE.get(kind, (1, 0))
+    return offset + -(-elements // block) * size

@@ -1,0 +1,187 @@
+"""A code block: language, a copy button, coloured lines that scroll sideways."""
+
+import time
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QColor, QFontMetricsF, QGuiApplication, QSyntaxHighlighter, QTextCharFormat, QTextCursor
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QToolButton, QVBoxLayout
+
+from app.ui.chat.highlight import highlight
+from app.ui.chat.markdown import Block
+from app.ui.icons import icon
+from app.ui.theme import code_font, colours
+
+# While code streams, colouring takes at most this share of the time.
+_SHARE = 0.15
+
+
+class CodeBlock(QFrame):
+    """Shows one code block and grows with it."""
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self.setObjectName("CodeBlock")
+        head = QFrame(objectName="CodeHead")
+        self.language = QLabel()
+        self.language.setProperty("muted", True)
+        self.copy = QToolButton(text="Copy", toolTip="Copy this code", accessibleName="Copy code")
+        self.copy.setProperty("small", True)
+        self.copy.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.copy.clicked.connect(self._copy)
+        row = QHBoxLayout(head)
+        row.setContentsMargins(12, 3, 6, 3)
+        row.addWidget(self.language)
+        row.addStretch()
+        row.addWidget(self.copy)
+        self.body = _Body()
+        self._colouring = _Colouring(self.body.document())
+        column = QVBoxLayout(self)
+        column.setContentsMargins(1, 1, 1, 1)
+        column.setSpacing(0)
+        column.addWidget(head)
+        column.addWidget(self.body)
+        self._code = ""
+        self._drafted_shown = False
+        self._cost = self._coloured_at = 0.0
+        self.renew()
+
+    def show_block(self, block: Block, show_drafted: bool, whole: bool = False) -> None:
+        """Show a state of the block; `whole` says that it is the last one.
+
+        A longer state of the same code only appends.
+        """
+        self.language.setText(block.language or "text")
+        self.body.setAccessibleName(f"Code, {block.language or 'text'}")
+        marks = block.marks if show_drafted else b""
+        self._colouring.expect(block.code, marks)
+        if block.code.startswith(self._code):
+            end = QTextCursor(self.body.document())
+            end.movePosition(QTextCursor.MoveOperation.End)
+            end.insertText(block.code[len(self._code) :])
+        else:
+            self.body.setPlainText(block.code)
+        self._code = block.code
+        self.body.fit()
+        toggled, self._drafted_shown = show_drafted != self._drafted_shown, show_drafted
+        now = time.perf_counter()
+        if whole or toggled or now - self._coloured_at > self._cost / _SHARE:
+            self._colouring.show(highlight(block.code, block.language), toggled)
+            self._coloured_at = time.perf_counter()
+            self._cost = self._coloured_at - now
+
+    def renew(self) -> None:
+        """Take the theme's present colours and fonts."""
+        self.copy.setIcon(icon("copy", colours().muted))
+        self.body.setFont(code_font())
+        self.body.fit()
+        self._colouring.rehighlight()
+
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setText(self._code)
+        self.copy.setText("Copied")
+        self.copy.setIcon(icon("done", colours().speed))
+        QTimer.singleShot(1500, self.copy, self._copied_long_ago)
+
+    def _copied_long_ago(self) -> None:
+        self.copy.setText("Copy")
+        self.copy.setIcon(icon("copy", colours().muted))
+
+
+class _Body(QPlainTextEdit):
+    def __init__(self):
+        super().__init__(readOnly=True, undoRedoEnabled=False)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.document().setDocumentMargin(10)
+        self._line = 0.0
+        self.horizontalScrollBar().rangeChanged.connect(lambda low, high: self.fit())
+
+    def fit(self) -> None:
+        """As high as the lines, and the sideways scroll bar where there is one."""
+        last = self.document().lastBlock()
+        # Asking for its place lays the line out; only then its own height is known.
+        self.blockBoundingRect(last)
+        self._line = max(self._line, last.layout().boundingRect().height(), QFontMetricsF(self.font()).lineSpacing())
+        lines = self.document().blockCount() * self._line
+        bar = self.horizontalScrollBar()
+        below = bar.sizeHint().height() if bar.maximum() > bar.minimum() else 0
+        height = int(lines + 2 * self.document().documentMargin() + 1) + below
+        if height != self.minimumHeight() or height != self.maximumHeight():
+            self.setFixedHeight(height)
+
+    def wheelEvent(self, event) -> None:
+        if abs(event.angleDelta().x()) > abs(event.angleDelta().y()):
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+
+class _Colouring(QSyntaxHighlighter):
+    """Colours lines from parts found elsewhere; only lines whose parts changed are laid out again.
+
+    Parts and marks count letters, Qt counts UTF-16 units: `_units` turns the one into the other.
+    """
+
+    def __init__(self, document):
+        super().__init__(document)
+        self._starts: list[int] = [0]
+        self._lines: list[list[tuple[int, int, str]]] = []
+        self._marks = b""
+
+    def expect(self, code: str, marks: bytes) -> None:
+        """What the document is about to hold: inserting text colours its lines at once."""
+        self._marks = marks
+        self._starts = [0]
+        for line in code.split("\n"):
+            self._starts.append(self._starts[-1] + len(line) + 1)
+
+    def show(self, parts: list[tuple[int, int, str]], all_lines: bool) -> None:
+        """Colour these parts."""
+        before, self._lines = self._lines, cut_into_lines(parts, self._starts)
+        block, number = self.document().firstBlock(), 0
+        while block.isValid():
+            old = before[number] if number < len(before) else None
+            if all_lines or number >= len(self._lines) or old != self._lines[number]:
+                self.rehighlightBlock(block)
+            block, number = block.next(), number + 1
+
+    def highlightBlock(self, text: str) -> None:  # noqa: N802
+        ink, number = colours(), self.currentBlock().blockNumber()
+        for first, length, role in self._lines[number] if number < len(self._lines) else ():
+            style = QTextCharFormat()
+            style.setForeground(QColor(getattr(ink, role)))
+            style.setFontItalic(role == "comment")
+            self.setFormat(*_units(text, first, length), style)
+        start = self._starts[number] if number < len(self._starts) else 0
+        for index, mark in enumerate(self._marks[start : start + len(text)]):
+            if mark:
+                unit, width = _units(text, index, 1)
+                style = self.format(unit)
+                style.setBackground(QColor(ink.drafted))
+                self.setFormat(unit, width, style)
+
+
+def cut_into_lines(parts: list[tuple[int, int, str]], starts: list[int]) -> list[list[tuple[int, int, str]]]:
+    """Parts of a text as parts of its lines; `starts` holds where each line begins, and the end."""
+    lines: list[list[tuple[int, int, str]]] = [[] for _ in starts[1:]]
+    line = 0
+    for first, length, role in parts:
+        end = first + length
+        while line + 1 < len(lines) and starts[line + 1] <= first:
+            line += 1
+        at = line
+        while at < len(lines) and starts[at] < end:
+            begin, stop = max(first, starts[at]), min(end, starts[at + 1] - 1)
+            if stop > begin:
+                lines[at].append((begin - starts[at], stop - begin, role))
+            at += 1
+    return lines
+
+
+def _units(text: str, first: int, length: int) -> tuple[int, int]:
+    if text.isascii():
+        return first, length
+    before = len(text[:first].encode("utf-16-le")) // 2
+    return before, len(text[first : first + length].encode("utf-16-le")) // 2

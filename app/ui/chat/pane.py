@@ -1,0 +1,74 @@
+"""The chat pane: welcome page or transcript, the notice strip, the composer."""
+
+from PySide6.QtCore import Qt, QUrl, Signal
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QHBoxLayout, QMessageBox, QStackedWidget, QVBoxLayout, QWidget
+
+from app.ui.chat.composer import Composer
+from app.ui.chat.transcript import COLUMN_WIDTH, Transcript
+from app.ui.chat.welcome import Welcome
+from app.ui.notify import NoticeBar
+
+_OPENABLE = ("http", "https", "mailto")
+
+
+class ChatPane(QWidget):
+    """Puts the parts of the chat above each other.
+
+    Signals:
+        retry: try again to get the default model.
+    """
+
+    retry = Signal()
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self.setObjectName("Page")
+        self.welcome = Welcome()
+        self.transcript = Transcript()
+        self.notice = NoticeBar()
+        self.composer = Composer()
+        self.welcome.suggested.connect(self._on_suggested)
+        self.welcome.retry.connect(self.retry)
+        self.transcript.link_clicked.connect(self.ask_to_open)
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self.welcome)
+        self._stack.addWidget(self.transcript)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 14)
+        column.setSpacing(8)
+        column.addWidget(self._stack, 1)
+        for part in (self.notice, self.composer):
+            part.setMaximumWidth(COLUMN_WIDTH + 24)
+            row = QHBoxLayout()
+            row.setContentsMargins(14, 0, 14, 0)
+            row.addWidget(part)
+            column.addLayout(row)
+
+    def show_conversation(self, shown: bool) -> None:
+        """The transcript, or the welcome page."""
+        self._stack.setCurrentWidget(self.transcript if shown else self.welcome)
+
+    def renew(self) -> None:
+        """Take the theme's present colours."""
+        for part in (self.transcript, self.notice, self.composer):
+            part.renew()
+
+    def ask_to_open(self, address: str) -> bool:
+        """Show a link's whole address and open it when the user says so."""
+        url = QUrl(address)
+        if url.scheme() not in _OPENABLE:
+            self.notice.info(f"This link is not opened, as it is no web address: {address}")
+            return False
+        box = QMessageBox(self, windowTitle="Open this link?", icon=QMessageBox.Icon.Question)
+        box.setTextFormat(Qt.TextFormat.PlainText)
+        box.setText("The model wrote this link. Open it in your browser?")
+        box.setInformativeText(address)
+        box.setStandardButtons(QMessageBox.StandardButton.Open | QMessageBox.StandardButton.Cancel)
+        box.setDefaultButton(QMessageBox.StandardButton.Cancel)
+        agreed = box.exec() == QMessageBox.StandardButton.Open
+        return agreed and QDesktopServices.openUrl(url)
+
+    def _on_suggested(self, text: str) -> None:
+        self.composer.set_text(text)
+        self.composer.field.setFocus()

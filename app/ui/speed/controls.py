@@ -1,0 +1,94 @@
+"""A switch, and a slider that says what it is and where it stands."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QPainter, QPen
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
+
+from app.ui.theme import colours
+
+
+class Switch(QCheckBox):
+    """A check box drawn as a switch."""
+
+    def sizeHint(self) -> QSize:
+        return QSize(42, 24)
+
+    def minimumSizeHint(self) -> QSize:
+        return self.sizeHint()
+
+    def hitButton(self, position) -> bool:  # noqa: N802
+        return self.rect().contains(position)
+
+    def paintEvent(self, event) -> None:
+        ink, painter = colours(), QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        track = QRectF(2, 3, 36, 18)
+        on = self.isChecked()
+        painter.setPen(QPen(QColor(ink.text if self.hasFocus() else (ink.accent if on else ink.muted)), 1.5))
+        painter.setBrush(QColor(ink.accent if on and self.isEnabled() else ink.raised))
+        painter.drawRoundedRect(track, 9, 9)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(ink.on_accent if on and self.isEnabled() else ink.muted))
+        painter.drawEllipse(QRectF(track.right() - 16 if on else track.left() + 3, track.top() + 3, 12, 12))
+        painter.end()
+
+
+class NamedSlider(QWidget):
+    """A name at the left, the value at the right, the slider below.
+
+    Signals:
+        moved: the new position.
+    """
+
+    moved = Signal(int)
+
+    def __init__(self, name: str, tip: str, low: int, high: int, said: Callable[[int], str] = str, parent=None):
+        super().__init__(parent)
+        self._said = said
+        self.name = QLabel(name)
+        self.value_label = QLabel()
+        self.value_label.setAlignment(Qt.AlignmentFlag.AlignRight)
+        font = self.value_label.font()
+        font.setBold(True)
+        self.value_label.setFont(font)
+        self.slider = QSlider(Qt.Orientation.Horizontal, minimum=low, maximum=high)
+        self.slider.setAccessibleName(name)
+        self.slider.setToolTip(tip)
+        self.name.setToolTip(tip)
+        self.name.setBuddy(self.slider)
+        self.slider.valueChanged.connect(self._on_value)
+        head = QHBoxLayout()
+        head.addWidget(self.name)
+        head.addWidget(self.value_label, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(1)
+        column.addLayout(head)
+        column.addWidget(self.slider)
+        self._show_value()
+
+    @property
+    def value(self) -> int:
+        """Where the slider stands."""
+        return self.slider.value()
+
+    def set(self, value: int, high: int | None = None) -> None:
+        """Move the slider, and its upper end, without telling anyone."""
+        self.slider.blockSignals(True)
+        if high is not None:
+            self.slider.setMaximum(max(self.slider.minimum(), high))
+            self.slider.setPageStep(max(1, high // 8))
+        self.slider.setValue(value)
+        self.slider.blockSignals(False)
+        self._show_value()
+
+    def _on_value(self, value: int) -> None:
+        self._show_value()
+        self.moved.emit(value)
+
+    def _show_value(self) -> None:
+        said = self._said(self.slider.value())
+        self.value_label.setText(said)
+        self.slider.setAccessibleDescription(said)

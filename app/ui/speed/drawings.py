@@ -1,0 +1,174 @@
+"""The speed panel's own drawings: the stack of layers, acceptance per slot, tokens/s over time."""
+
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QPolygonF
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from app.ui.theme import colours
+
+
+def kept_layers(depth: int, skipped: int) -> tuple[int, ...]:
+    """The layers a draft pass runs: the middle `skipped` are left out, of an odd rest the first part gets more."""
+    kept = max(0, depth - skipped)
+    first = (kept + 1) // 2
+    return tuple(range(first)) + tuple(range(depth - (kept - first), depth))
+
+
+class _Drawing(QWidget):
+    height_hint = 60
+
+    def __init__(self, name: str, parent=None):
+        super().__init__(parent)
+        self.setAccessibleName(name)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setFixedHeight(self.height_hint)
+
+    def sizeHint(self) -> QSize:
+        return QSize(240, self.height_hint)
+
+    def paintEvent(self, event) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        font = self.font()
+        font.setPointSizeF(font.pointSizeF() * 0.8)
+        painter.setFont(font)
+        try:
+            self.draw(painter)
+        finally:
+            painter.end()
+
+    def draw(self, painter: QPainter) -> None:
+        """Draw into the widget."""
+        raise NotImplementedError
+
+
+class LayerStack(_Drawing):
+    """The model's layers from input to output; those a draft skips are dimmed."""
+
+    height_hint = 34
+
+    def __init__(self, parent=None):
+        super().__init__("Layers", parent)
+        self._depth = self._skipped = 0
+
+    def show_layers(self, depth: int, skipped: int, drafting: bool) -> None:
+        """`skipped` of `depth` layers are left out of the draft pass."""
+        self._depth, self._skipped = depth, skipped if drafting else 0
+        said = f"{self._skipped} of {depth} layers are skipped in the middle while drafting"
+        self.setAccessibleDescription(said)
+        self.setToolTip(said)
+        self.update()
+
+    def draw(self, painter: QPainter) -> None:
+        """One bar per layer."""
+        if not self._depth:
+            return
+        ink, kept = colours(), set(kept_layers(self._depth, self._skipped))
+        step = self.width() / self._depth
+        gap = 2.0 if step > 5 else 1.0
+        painter.setPen(Qt.PenStyle.NoPen)
+        for layer in range(self._depth):
+            on = layer in kept
+            bar = QRectF(layer * step, 2 if on else 11, step - gap, 30 if on else 12)
+            painter.setBrush(QColor(ink.accent if on else ink.line))
+            painter.drawRoundedRect(bar, min(2.5, step / 3), min(2.5, step / 3))
+
+
+class SlotBars(_Drawing):
+    """For each place in a draft, how often the drafts up to it were accepted."""
+
+    height_hint = 78
+
+    def __init__(self, parent=None):
+        super().__init__("Acceptance per slot", parent)
+        self._shares: list[float] = []
+        self._slots = 0
+
+    def show_shares(self, shares: list[float], slots: int) -> None:
+        """Shares from 0 to 1 per slot; at least `slots` places are drawn."""
+        self._shares, self._slots = shares, max(slots, len(shares))
+        said = ", ".join(f"slot {number}: {share:.0%}" for number, share in enumerate(shares, 1))
+        self.setAccessibleDescription(said or "nothing drafted yet")
+        self.setToolTip("How often a draft was accepted, by its place in the draft\n" + (said or "Nothing drafted yet"))
+        self.update()
+
+    def draw(self, painter: QPainter) -> None:
+        """One bar per slot with its share above it."""
+        if not self._slots:
+            return
+        ink, gap = colours(), 8
+        width = min(40.0, (self.width() - gap * (self._slots - 1)) / self._slots)
+        top, bottom = 16, self.height() - 16
+        for slot in range(self._slots):
+            x = slot * (width + gap)
+            share = self._shares[slot] if slot < len(self._shares) else None
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(ink.raised))
+            painter.drawRoundedRect(QRectF(x, top, width, bottom - top), 3, 3)
+            if share is not None:
+                painter.setBrush(QColor(ink.speed))
+                high = max(2.0, share * (bottom - top))
+                painter.drawRoundedRect(QRectF(x, bottom - high, width, high), 3, 3)
+                painter.setPen(QColor(ink.text))
+                box = QRectF(x - gap / 2, 0, width + gap, top - 1)
+                painter.drawText(box, Qt.AlignmentFlag.AlignCenter, f"{share:.0%}")
+            painter.setPen(QColor(ink.muted))
+            below = QRectF(x, bottom + 1, width, 15)
+            painter.drawText(below, Qt.AlignmentFlag.AlignCenter, str(slot + 1))
+
+
+class SpeedPlot(_Drawing):
+    """Tokens per second over the reply, with plain decoding as a dashed line."""
+
+    height_hint = 96
+
+    def __init__(self, parent=None):
+        super().__init__("Tokens per second over time", parent)
+        self._points: list[tuple[float, float]] = []
+        self._plain: float | None = None
+
+    def show_points(self, points: list[tuple[float, float]], plain: float | None) -> None:
+        """Points of (seconds, tokens/s); `plain` is plain decoding's tokens/s."""
+        self._points, self._plain = points, plain
+        now = f"{points[-1][1]:.1f} tokens per second" if points else "nothing written yet"
+        self.setAccessibleDescription(f"{now}, plain decoding {plain:.1f}" if plain else now)
+        self.update()
+
+    def draw(self, painter: QPainter) -> None:
+        """Area, line, and the dashed line of plain decoding."""
+        ink = colours()
+        frame = QRectF(0, 4, self.width(), self.height() - 8)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(ink.raised))
+        painter.drawRoundedRect(frame, 6, 6)
+        highest = max([speed for _, speed in self._points] + [self._plain or 0.0])
+        if highest <= 0:
+            return
+        top = 1.25 * highest
+        clip = QPainterPath()
+        clip.addRoundedRect(frame, 6, 6)
+        painter.setClipPath(clip)
+
+        def y_of(speed: float) -> float:
+            return frame.bottom() - frame.height() * speed / top
+
+        if len(self._points) > 1:
+            first, last = self._points[0][0], self._points[-1][0]
+            scale = frame.width() / max(last - first, 0.001)
+            line = QPolygonF([QPointF(frame.left() + scale * (t - first), y_of(v)) for t, v in self._points])
+            area = QPolygonF(line)
+            area.append(QPointF(line.last().x(), frame.bottom()))
+            area.append(QPointF(line.first().x(), frame.bottom()))
+            painter.setBrush(QColor(ink.speed_soft))
+            painter.drawPolygon(area)
+            painter.setPen(QPen(QColor(ink.speed), 2))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawPolyline(line)
+        if self._plain:
+            y = y_of(self._plain)
+            painter.setPen(QPen(QColor(ink.muted), 1.3, Qt.PenStyle.DashLine))
+            painter.drawLine(QPointF(frame.left(), y), QPointF(frame.right(), y))
+            painter.setPen(QColor(ink.muted))
+            under = y + 15 < frame.bottom()
+            box = QRectF(frame.left() + 8, y + 1 if under else y - 16, frame.width() - 16, 15)
+            painter.drawText(box, Qt.AlignmentFlag.AlignLeft, f"plain {self._plain:.1f}")

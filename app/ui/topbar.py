@@ -1,0 +1,192 @@
+"""The bar at the top: model, phase with its clock, memory, menus."""
+
+import time
+
+from PySide6.QtCore import QRect, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QAction, QActionGroup, QPainter
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QProgressBar,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+)
+
+from app.engine.worker import Phase
+from app.ui.gauge import MemoryGauge
+from app.ui.icons import icon, pixmap
+from app.ui.theme import MODES, colours
+
+_SAID = {
+    Phase.STARTING: "Starting",
+    Phase.FETCHING: "Fetching the model",
+    Phase.LOADING: "Loading",
+    Phase.MEASURING: "Measuring plain speed",
+    Phase.READY: "Ready",
+    Phase.READING: "Reading the prompt",
+    Phase.WRITING: "Writing",
+    Phase.EMPTY: "No model",
+}
+_CLOCK_MS = 100
+
+
+class TopBar(QFrame):
+    """Signals:
+    new_chat, panel_toggled(bool): the buttons.
+    model_chosen: path of an installed model.
+    theme_chosen: one of `MODES`.
+    """
+
+    new_chat = Signal()
+    panel_toggled = Signal(bool)
+    model_chosen = Signal(object)
+    theme_chosen = Signal(str)
+
+    def __init__(self, theme_mode: str, parent=None):
+        super().__init__(parent)
+        self.setObjectName("TopBar")
+        self.new = _button("New chat (Ctrl+N)", "New chat")
+        self.new.clicked.connect(self.new_chat)
+        self.models = _Box(toolTip="The model that answers")
+        self.models.setAccessibleName("Model")
+        self.models.setMinimumWidth(150)
+        self.models.setMaximumWidth(280)
+        self.models.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.models.setMinimumContentsLength(16)
+        self.models.setPlaceholderText("No model yet")
+        self.models.activated.connect(self._on_model)
+        self.phase_label = QLabel("Starting")
+        self.phase_label.setProperty("muted", True)
+        self.phase_label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.phase_label.setAccessibleName("State")
+        self.gauge = MemoryGauge()
+        self.panel = _button("Show or hide the speed panel (Ctrl+B)", "Speed panel")
+        self.panel.setCheckable(True)
+        self.panel.clicked.connect(self.panel_toggled)
+        self.menu = _button("Menu", "Menu")
+        self.menu.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.menu.setMenu(self._make_menu(theme_mode))
+        row = QHBoxLayout()
+        row.setContentsMargins(12, 7, 12, 6)
+        row.setSpacing(8)
+        row.addWidget(self.new)
+        row.addWidget(self.models)
+        row.addSpacing(4)
+        row.addWidget(self.phase_label, 1)
+        row.addWidget(self.gauge)
+        row.addSpacing(4)
+        row.addWidget(self.panel)
+        row.addWidget(self.menu)
+        self.progress = QProgressBar(textVisible=False, maximum=1000)
+        self.progress.setAccessibleName("Progress")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(row)
+        column.addWidget(self.progress)
+        self._phase, self._since, self._detail = Phase.STARTING, time.monotonic(), ""
+        self._clock = QTimer(self, interval=_CLOCK_MS)
+        self._clock.timeout.connect(self._tick)
+        self._idle_bar()
+        self.renew()
+
+    def _make_menu(self, theme_mode: str) -> QMenu:
+        menu = QMenu(self)
+        group = QActionGroup(self)
+        self.theme_actions: dict[str, QAction] = {}
+        for mode, text in zip(MODES, ("Theme of the system", "Light theme", "Dark theme"), strict=True):
+            action = menu.addAction(text)
+            action.setCheckable(True)
+            action.setChecked(mode == theme_mode)
+            action.triggered.connect(lambda checked=False, mode=mode: self.theme_chosen.emit(mode))
+            group.addAction(action)
+            self.theme_actions[mode] = action
+        return menu
+
+    def show_models(self, models: list) -> None:
+        """The installed models (name, path, bytes)."""
+        current = self.models.currentData()
+        self.models.clear()
+        for model in models:
+            self.models.addItem(model.name, model.path)
+            self.models.setItemData(self.models.count() - 1, str(model.path), Qt.ItemDataRole.ToolTipRole)
+        self._select(current)
+
+    def show_loaded(self, path) -> None:
+        """This model is in memory; None when there is none."""
+        self._select(path)
+
+    def show_phase(self, phase: str) -> None:
+        """What happens now; the clock starts anew."""
+        if phase != self._phase:
+            self._since = time.monotonic()
+        self._phase, self._detail = phase, ""
+        if phase in Phase.BUSY:
+            self._clock.start()
+            known = phase in (Phase.FETCHING, Phase.LOADING, Phase.READING)
+            self.progress.setRange(0, 1000 if known or phase == Phase.WRITING else 0)
+            self.progress.setValue(0)
+        else:
+            self._clock.stop()
+            self._idle_bar()
+        self._tick()
+
+    def show_progress(self, sentence: str, share: float) -> None:
+        """How far a download or a load is."""
+        self._detail = f"{sentence} {share:.0%}"
+        self.progress.setRange(0, 1000)
+        self.progress.setValue(int(1000 * share))
+        self._tick()
+
+    def show_prefill(self, done: int, total: int) -> None:
+        """How much of the prompt is read."""
+        share = done / total if total else 1.0
+        self._detail = f"Reading the prompt {share:.0%}"
+        self.progress.setValue(int(1000 * share))
+        self._tick()
+
+    def renew(self) -> None:
+        """Take the theme's present colours."""
+        self.new.setIcon(icon("new"))
+        self.panel.setIcon(icon("panel"))
+        self.menu.setIcon(icon("menu"))
+        self.gauge.update()
+
+    def _tick(self) -> None:
+        said = self._detail or _SAID[self._phase]
+        clock = f" · {time.monotonic() - self._since:.1f} s" if self._phase in Phase.BUSY else ""
+        self.phase_label.setText(said + clock)
+        self.phase_label.setToolTip(said + clock)
+
+    def _idle_bar(self) -> None:
+        self.progress.setRange(0, 1000)
+        self.progress.setValue(0)
+
+    def _select(self, path) -> None:
+        wanted = [row for row in range(self.models.count()) if str(self.models.itemData(row)) == str(path)]
+        self.models.setCurrentIndex(wanted[0] if wanted else -1)
+
+    def _on_model(self, row: int) -> None:
+        self.model_chosen.emit(self.models.itemData(row))
+
+
+class _Box(QComboBox):
+    """A box whose arrow has the theme's colour."""
+
+    def paintEvent(self, event) -> None:
+        super().paintEvent(event)
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        arrow = pixmap("chevron", 54, colours().muted)
+        painter.drawPixmap(QRect(self.width() - 25, (self.height() - 18) // 2, 18, 18), arrow)
+        painter.end()
+
+
+def _button(tip: str, name: str) -> QToolButton:
+    button = QToolButton(toolTip=tip, accessibleName=name)
+    button.setIconSize(QSize(20, 20))
+    return button

@@ -1,0 +1,190 @@
+"""The draft adapter: all that training adds to a stock model, used in the draft pass only.
+
+It holds one mask embedding per slot after the first, low-rank updates on the joined linear
+layers, a draft copy of the final norm, and the coherence term's two low-rank matrices. On disk
+it is a folder with `adapter.safetensors` and `adapter.json`, which names the base model, the
+fingerprint of its weights and how the adapter was trained.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from s3d_core.errors import AdapterError
+from s3d_core.target import LINEARS, Target, Update
+
+FORMAT = "s3d-adapter"
+VERSION = 1
+WEIGHTS, CARD = "adapter.safetensors", "adapter.json"
+
+
+@dataclass
+class Adapter:
+    """Draft-only parameters for one base model.
+
+    Attributes:
+        masks: `[slots - 1, hidden]`, embeddings of the mask tokens m_1 ... m_(slots-1).
+        norm: `[hidden]`, the draft pass's final norm.
+        parent, child: `[hidden, coherence rank]`; a child's logit gains
+            (E[parent] @ parent) . (E[child] @ child), with E the target's embedding.
+        updates: low-rank updates by layer index, see `target.Update`.
+        card: what `adapter.json` says.
+    """
+
+    masks: torch.Tensor
+    norm: torch.Tensor
+    parent: torch.Tensor
+    child: torch.Tensor
+    updates: dict[int, Update]
+    card: dict
+
+    @property
+    def slots(self) -> int:
+        """Most tokens one draft pass can propose."""
+        return self.masks.shape[0] + 1
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the parameters, in bytes."""
+        return sum(t.numel() * t.element_size() for t in self.tensors().values())
+
+    @classmethod
+    def fresh(
+        cls, target: Target, *, slots: int, rank: int, layers: tuple[int, ...], coherence_rank: int = 64, seed: int = 0
+    ) -> "Adapter":
+        """An untrained float32 adapter: its draft pass starts as the bare kept layers."""
+        random = torch.Generator().manual_seed(seed)
+        hidden = target.embedding.shape[1]
+        device = target.device
+
+        def normal(*shape, scale):
+            return (torch.randn(*shape, generator=random) * scale).to(device)
+
+        mean = target.embedding.float().mean(0)
+        spread = target.embedding.float().std().item()
+        updates = {}
+        for i in layers:
+            layer = target.layers[i]
+            updates[i] = {}
+            for name in LINEARS:
+                out, into = getattr(layer, name).shape
+                updates[i][name] = (
+                    normal(rank, into, scale=into**-0.5),
+                    torch.zeros(rank, out, device=device),
+                )
+        return cls(
+            masks=mean + normal(slots - 1, hidden, scale=spread),
+            norm=target.norm.float().clone(),
+            parent=normal(hidden, coherence_rank, scale=hidden**-0.5),
+            child=torch.zeros(hidden, coherence_rank, device=device),
+            updates=updates,
+            card={},
+        )
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Every parameter by the name it has in the file."""
+        named = {
+            "masks": self.masks,
+            "norm": self.norm,
+            "coherence.parent": self.parent,
+            "coherence.child": self.child,
+        }
+        for i, update in self.updates.items():
+            for name, (a, b) in update.items():
+                named[f"layers.{i}.{name}.a"] = a
+                named[f"layers.{i}.{name}.b"] = b
+        return named
+
+    def to(self, dtype: torch.dtype, device: torch.device) -> "Adapter":
+        """The same adapter in another precision or place."""
+
+        def move(t):
+            return t.detach().to(device, dtype).contiguous()
+
+        updates = {
+            i: {name: (move(a), move(b)) for name, (a, b) in update.items()} for i, update in self.updates.items()
+        }
+        return Adapter(
+            move(self.masks), move(self.norm), move(self.parent), move(self.child), updates, self.card
+        )
+
+    def save(self, folder: Path, dtype: torch.dtype = torch.bfloat16) -> None:
+        """Write the adapter; an adapter already there is replaced whole or not at all."""
+        folder.mkdir(parents=True, exist_ok=True)
+        card = {"format": FORMAT, "version": VERSION} | self.card | {"slots": self.slots}
+        tensors = {k: t.detach().to("cpu", dtype).contiguous() for k, t in self.tensors().items()}
+        staged = folder / (WEIGHTS + ".part")
+        save_file(tensors, staged, metadata={"card": json.dumps(card)})
+        staged.replace(folder / WEIGHTS)
+        staged = folder / (CARD + ".part")
+        staged.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+        staged.replace(folder / CARD)
+
+    @classmethod
+    def load(cls, folder: Path, target: Target) -> "Adapter":
+        """Read an adapter for `target`, in its precision and place.
+
+        Raises:
+            AdapterError: it is missing, damaged, or was made for other weights.
+        """
+        card = read_card(folder)
+        if card.get("fingerprint") != target.fingerprint():
+            raise AdapterError(
+                f"The draft adapter in {folder} was trained for {card.get('base_model', 'another model')}, "
+                "not for the weights that are loaded; train one with `s3d train`."
+            )
+        try:
+            tensors = load_file(folder / WEIGHTS)
+            updates: dict[int, Update] = {}
+            for key in tensors:
+                if key.startswith("layers.") and key.endswith(".a"):
+                    _, i, name, _ = key.split(".")
+                    updates.setdefault(int(i), {})[name] = (tensors[key], tensors[key[:-1] + "b"])
+            adapter = cls(
+                tensors["masks"],
+                tensors["norm"],
+                tensors["coherence.parent"],
+                tensors["coherence.child"],
+                updates,
+                card,
+            )
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            raise AdapterError(f"The draft adapter in {folder} is damaged ({error}); fetch or train it again.") from error
+        adapter._check_shapes(target, folder)
+        return adapter.to(target.dtype, target.device)
+
+    def _check_shapes(self, target: Target, folder: Path) -> None:
+        hidden = target.embedding.shape[1]
+        fits = self.masks.dim() == 2 and self.masks.shape[1] == hidden and self.norm.shape == (hidden,)
+        fits &= self.parent.shape == self.child.shape and self.parent.shape[:1] == (hidden,)
+        for i, update in self.updates.items():
+            fits &= 0 <= i < target.depth and set(update) == set(LINEARS)
+            if fits:
+                for name, (a, b) in update.items():
+                    out, into = getattr(target.layers[i], name).shape
+                    fits &= a.shape[0] == b.shape[0] and a.shape[1:] == (into,) and b.shape[1:] == (out,)
+        if not fits:
+            raise AdapterError(f"The draft adapter in {folder} does not have the model's shapes; train it again.")
+
+
+def read_card(folder: Path) -> dict:
+    """What an adapter folder says of itself.
+
+    Raises:
+        AdapterError: there is no adapter, or its card cannot be read.
+    """
+    try:
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise AdapterError(f"There is no draft adapter in {folder}.") from error
+    except ValueError as error:
+        raise AdapterError(f"The draft adapter's card {folder / CARD} is damaged; fetch or train it again.") from error
+    if not isinstance(card, dict) or card.get("format") != FORMAT:
+        raise AdapterError(f"{folder / CARD} is not the card of a draft adapter.")
+    if card.get("version") != VERSION:
+        raise AdapterError(f"The draft adapter in {folder} has format {card.get('version')}; this program reads {VERSION}.")
+    return card

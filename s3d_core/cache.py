@@ -1,0 +1,89 @@
+"""The position-indexed K/V cache: a slot is a position, so nothing is ever cropped.
+
+Rows of a pass are written behind the committed tokens, attended to, and then either moved
+into place (accepted) or simply overwritten by the next pass (rejected). The draft pass uses
+the same slots as scratch, which is why drafting needs no memory of its own.
+"""
+
+import torch
+
+
+class Cache:
+    """Keys and values of every layer, each `[kv_heads, capacity, head_dim]`.
+
+    Attributes:
+        ids: token ids whose K/V of *all* layers are committed, slot by slot.
+        long_rope: the keys were turned with a long-rope model's long frequencies.
+    """
+
+    def __init__(self, layers: int, kv_heads: int, head_dim: int, dtype: torch.dtype, device: torch.device):
+        self._shape = (kv_heads, head_dim)
+        self._options = {"dtype": dtype, "device": device}
+        self.keys = [torch.empty(kv_heads, 0, head_dim, **self._options) for _ in range(layers)]
+        self.values = [torch.empty(kv_heads, 0, head_dim, **self._options) for _ in range(layers)]
+        self.ids: list[int] = []
+        self.long_rope = False
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def capacity(self) -> int:
+        return self.keys[0].shape[1]
+
+    @property
+    def bytes(self) -> int:
+        """Memory held, in bytes."""
+        return 2 * sum(k.numel() * k.element_size() for k in self.keys)
+
+    def reserve(self, slots: int) -> None:
+        """Make room for `slots` positions, doubling so that growth stays cheap; content is kept."""
+        if slots <= self.capacity:
+            return
+        heads, dim = self._shape
+        capacity = max(slots, 2 * self.capacity, 256)
+        held = self.capacity
+        for rows in (self.keys, self.values):
+            for i, old in enumerate(rows):
+                new = torch.empty(heads, capacity, dim, **self._options)
+                new[:, :held] = old
+                rows[i] = new
+
+    def write(self, layer: int, start: int, key: torch.Tensor, value: torch.Tensor):
+        """Put rows' K/V `[kv_heads, rows, head_dim]` at `start` and return views of slots 0 to the last row."""
+        end = start + key.shape[1]
+        keys, values = self.keys[layer], self.values[layer]
+        keys[:, start:end] = key
+        values[:, start:end] = value
+        return keys[:, :end], values[:, :end]
+
+    def commit(self, rows: list[int], ids: list[int]) -> None:
+        """Move verified rows into contiguous slots behind the committed ones.
+
+        Args:
+            rows: offsets from `len(self)` of the rows to keep, ascending; offset i holds the
+                K/V of the pass's row i.
+            ids: their tokens.
+        """
+        start = len(self.ids)
+        # Rows already in place (a chain, or the first child of each node) need no copy.
+        in_place = next((i for i, row in enumerate(rows) if row != i), len(rows))
+        if in_place < len(rows):
+            source = torch.tensor([start + row for row in rows[in_place:]], device=self.keys[0].device)
+            target = slice(start + in_place, start + len(rows))
+            for tensors in (self.keys, self.values):
+                for t in tensors:
+                    t[:, target] = t[:, source]
+        self.ids += ids
+
+    def rewind(self, length: int) -> None:
+        """Forget every committed position from `length` on; their slots are written over later."""
+        del self.ids[length:]
+
+    def common_prefix(self, ids: list[int]) -> int:
+        """How many leading tokens of `ids` are committed here already."""
+        shared = min(len(ids), len(self.ids))
+        for i in range(shared):
+            if ids[i] != self.ids[i]:
+                return i
+        return shared

@@ -1,0 +1,218 @@
+"""THE loop: draft -> verify -> accept -> commit, one `Round` at a time.
+
+Every emitted token is the target's own sample at its place, drafted or not, so the text is the
+one plain decoding would have written. The relaxed rule (exactness below 1) is the one exception
+and is counted.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+
+from s3d_core.cache import Cache
+from s3d_core.draft import State, Strategy
+from s3d_core.sampling import Sampler, plausible
+from s3d_core.settings import DraftSettings
+from s3d_core.stats import Round
+from s3d_core.target import Target
+from s3d_core.text import TextStream
+from s3d_core.tree import Tree
+
+PREFILL_CHUNK = 256
+
+
+@dataclass
+class Accepted:
+    """What the walk down a tree gave: emitted tokens, the rows to keep, and counts."""
+
+    ids: list[int]
+    rows: list[int]
+    from_draft: list[bool]
+    relaxed: int
+
+
+@torch.inference_mode()
+def prefill(
+    target: Target,
+    cache: Cache,
+    ids: list[int],
+    cancel: Callable[[], bool] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> bool:
+    """Bring the cache to hold all of `ids` but the last, reusing the prefix it holds already.
+
+    Returns:
+        False if `cancel` said so between two chunks; the cache then holds what was read.
+    """
+    goal = len(ids) - 1
+    held = min(cache.common_prefix(ids), goal)
+    long = target.is_long(goal)
+    if cache.long_rope != long:
+        held, cache.long_rope = 0, long  # the keys were turned with the other set of frequencies
+    cache.rewind(held)
+    begun = held
+    while held < goal:
+        if cancel and cancel():
+            return False
+        chunk = ids[held : min(held + PREFILL_CHUNK, goal)]
+        rows = len(chunk)
+        x = target.embed(torch.tensor(chunk, device=target.device))
+        positions = torch.arange(held, held + rows, device=target.device)
+        visible = torch.ones(rows, rows, dtype=torch.bool, device=target.device).tril()
+        # The rope's frequencies are those of the whole text, also for its first chunks.
+        target.cached_pass(x, positions, goal if long else held + rows - 1, cache, visible)
+        cache.commit(list(range(rows)), chunk)
+        held += rows
+        if on_progress:
+            on_progress(held - begun, goal - begun)
+    return True
+
+
+@torch.inference_mode()
+def verify(target: Target, cache: Cache, current: int, tree: Tree) -> torch.Tensor:
+    """One full pass over `[current, candidates]`; logits `[1 + nodes, vocabulary]`."""
+    n = len(cache)
+    device = target.device
+    if len(tree) == 0:
+        rows = torch.tensor([current], device=device)
+        positions = torch.tensor([n], device=device)
+    else:
+        rows = torch.cat([torch.tensor([current], device=device), tree.tokens])
+        positions = torch.cat([torch.zeros(1, dtype=torch.int64, device=device), tree.depths]) + n
+    x = target.cached_pass(target.embed(rows), positions, n + tree.depth, cache, tree.visible())
+    return target.logits(x)
+
+
+def accept(
+    tree: Tree, logits: torch.Tensor, ids: list[int], sampler: Sampler, exactness: float
+) -> Accepted:
+    """Walk down the tree with the target's own samples.
+
+    At each node the target's token is drawn; while it is among the node's children it is taken,
+    else it is the round's last token. Below exactness 1 a plausible child is taken as well.
+    """
+    tokens, parents = tree.tokens.tolist(), tree.parents.tolist()
+    children: dict[int, list[int]] = {}
+    for node, parent in enumerate(parents, 1):
+        children.setdefault(parent, []).append(node)
+    drawn_greedily = logits.argmax(dim=-1).tolist() if sampler.greedy and not sampler.penalised else None
+    node, emitted, rows, relaxed = 0, [], [0], 0
+    while True:
+        here = children.get(node, [])
+        if drawn_greedily is not None and (exactness == 1 or not here):
+            token, scores = drawn_greedily[node], None
+        else:
+            scores = sampler.scores(logits[node], ids + emitted if sampler.penalised else ())
+            token = sampler.draw(scores, len(ids) + len(emitted))
+        following = next((child for child in here if tokens[child - 1] == token), None)
+        if following is None and exactness < 1 and here and scores is not None:
+            log_p = scores.log_softmax(dim=-1)
+            best = max(here, key=lambda child: float(log_p[tokens[child - 1]]))
+            if float(log_p[tokens[best - 1]].exp()) >= plausible(scores, exactness):
+                following, token = best, tokens[best - 1]
+                relaxed += 1
+        emitted.append(token)
+        if following is None:
+            return Accepted(emitted, rows, [True] * (len(emitted) - 1) + [False], relaxed)
+        rows.append(following)
+        node = following
+
+
+@dataclass
+class Limits:
+    """Where a reply ends.
+
+    Attributes:
+        stop_ids: tokens that end it; the stop token is emitted as the last one.
+        context: most tokens of prompt and reply together.
+    """
+
+    stop_ids: frozenset[int]
+    context: int
+
+
+@torch.inference_mode()
+def rounds(
+    target: Target,
+    cache: Cache,
+    ids: list[int],
+    strategies: dict[str, Strategy],
+    read_settings: Callable[[], DraftSettings],
+    sampler: Sampler,
+    text: TextStream,
+    limits: Limits,
+    cancel: Callable[[], bool] | None = None,
+) -> Iterator[Round]:
+    """Decode behind a prefilled cache, one `Round` at a time, until a stop reason comes up.
+
+    Args:
+        cache: holds all of `ids` but the last.
+        ids: prompt tokens; the list is extended with what is emitted.
+    """
+    written, reason = 0, None
+    most_tokens = sampler.settings.max_tokens
+    while reason is None:
+        began = time.perf_counter()
+        settings = read_settings()
+        if cancel and cancel():
+            pieces = text.flush()
+            yield Round((), pieces, 0, 0, 0, 0, 0.0, 0.0, 0.0, len(ids), settings, "cancelled")
+            return
+        if target.is_long(len(cache)) != cache.long_rope:
+            # The current token is the first under the other frequencies: every key is stale.
+            prefill(target, cache, ids, cancel)
+            continue
+        strategy = strategies[settings.strategy]
+        state = State(ids, cache, settings, _room(target, cache, ids, written, most_tokens, limits))
+        tree = strategy.propose(state) if state.most > 0 else Tree.chain([], target.device)
+        drafted_at = time.perf_counter()
+        logits = verify(target, cache, ids[-1], tree)
+        taken = accept(tree, logits, ids, sampler, settings.exactness)
+        verified_at = time.perf_counter()
+
+        emitted = taken.ids[: most_tokens - written]
+        stop = next((i for i, token in enumerate(emitted) if token in limits.stop_ids), None)
+        if stop is not None:
+            emitted, reason = emitted[: stop + 1], "stop"
+        accepted = sum(taken.from_draft[: len(emitted)])
+        pieces, stopped_at = text.push(emitted, taken.from_draft, is_end=reason == "stop")
+        if stopped_at is not None:
+            emitted, reason = emitted[: stopped_at + 1], "stop"
+            accepted = sum(taken.from_draft[: len(emitted)])
+        # Row i holds the K/V of the i-th token behind the cache; the newest token stays uncached.
+        cache.commit(taken.rows[: len(emitted)], (ids[-1:] + emitted)[: len(emitted)])
+        ids += emitted
+        written += len(emitted)
+        if reason is None and written >= most_tokens:
+            reason = "length"
+        if reason is None and len(ids) >= limits.context:
+            reason = "context"
+        if reason is not None:
+            pieces += text.flush()
+        strategy.learn(state, len(tree), accepted)
+        ended = time.perf_counter()
+        yield Round(
+            ids=tuple(emitted),
+            pieces=pieces,
+            drafted=len(tree),
+            accepted=accepted,
+            depth=tree.depth,
+            relaxed=min(taken.relaxed, accepted),
+            draft_ms=1000 * (drafted_at - began),
+            verify_ms=1000 * (verified_at - drafted_at),
+            total_ms=1000 * (ended - began),
+            context=len(ids),
+            settings=settings,
+            stop_reason=reason,
+        )
+
+
+def _room(target: Target, cache: Cache, ids: list[int], written: int, most_tokens: int, limits: Limits) -> int:
+    """How many tokens may be drafted: a draft that cannot be emitted is not worth verifying."""
+    room = min(most_tokens - written, limits.context - len(ids)) - 1
+    switch = target.rope_switch
+    if switch is not None and not cache.long_rope:
+        room = min(room, switch - 1 - len(cache))
+    return room

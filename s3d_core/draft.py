@@ -1,0 +1,154 @@
+"""Drafting strategies behind one seam: `propose` candidates for a state, `learn` from the outcome.
+
+Whatever is proposed, the verify pass decides; a strategy can make a reply slower, never different.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+
+from s3d_core.adapter import Adapter
+from s3d_core.cache import Cache
+from s3d_core.settings import DraftSettings
+from s3d_core.target import Target
+from s3d_core.tree import Tree, best_first
+
+# Tokens per slot among which paths are searched; 16 hold nearly all that a tree of 64 can use.
+_TOP_K = 16
+
+
+@dataclass
+class State:
+    """What a strategy sees at the start of a round.
+
+    Attributes:
+        ids: every token so far; the last one is the current token, whose K/V are not cached yet.
+        cache: K/V of all tokens before the current one; slots behind them are scratch.
+        settings: this round's settings.
+        most: tokens worth drafting at most, at least 1 (room left in the context and the reply).
+    """
+
+    ids: list[int]
+    cache: Cache
+    settings: DraftSettings
+    most: int
+
+
+class Strategy(Protocol):
+    """The seam between drafting and the loop."""
+
+    def propose(self, state: State) -> Tree:
+        """Candidates for the tokens after the current one; empty means plain decoding."""
+
+    def learn(self, state: State, drafted: int, accepted: int) -> None:
+        """What became of the last proposal."""
+
+
+class Plain:
+    """No drafts: one full pass a token."""
+
+    def __init__(self, target: Target):
+        self._none = Tree.chain([], target.device)
+
+    def propose(self, state: State) -> Tree:
+        return self._none
+
+    def learn(self, state: State, drafted: int, accepted: int) -> None:
+        pass
+
+
+class Lookup:
+    """The continuation of the newest n-gram's last occurrence (prompt lookup decoding)."""
+
+    longest, shortest = 3, 1
+
+    def __init__(self, target: Target):
+        self._device = target.device
+
+    def propose(self, state: State) -> Tree:
+        length = min(state.settings.draft_length, state.most)
+        return Tree.chain(self.find(state.ids, length), self._device)
+
+    def find(self, ids: list[int], length: int) -> list[int]:
+        """Up to `length` tokens that followed the last earlier occurrence of the newest n-gram."""
+        for n in range(min(self.longest, len(ids) - 1), self.shortest - 1, -1):
+            gram = ids[-n:]
+            for start in range(len(ids) - n - 1, -1, -1):
+                if ids[start : start + n] == gram:
+                    return ids[start + n : start + n + length]
+        return []
+
+    def learn(self, state: State, drafted: int, accepted: int) -> None:
+        pass
+
+
+class SkipDraft:
+    """The kept layers draft token by token (Draft & Verify, arXiv:2309.08168); needs no adapter."""
+
+    def __init__(self, target: Target):
+        self._target = target
+        self._one = torch.ones(1, 1, dtype=torch.bool, device=target.device)
+
+    def propose(self, state: State) -> Tree:
+        target, settings = self._target, state.settings
+        kept = target.kept_layers(settings.skipped)
+        n = len(state.cache)
+        token = torch.tensor(state.ids[-1:], device=target.device)
+        drafted = []
+        for step in range(min(settings.draft_length, state.most)):
+            at = torch.tensor([n + step], device=target.device)
+            x = target.cached_pass(target.embed(token), at, n + step, state.cache, self._one, kept, start=n + step)
+            token = target.logits(x).argmax(dim=-1)
+            drafted.append(token)
+        steps = torch.arange(len(drafted), device=target.device)
+        return Tree(torch.cat(drafted), steps, steps + 1, len(drafted))
+
+    def learn(self, state: State, drafted: int, accepted: int) -> None:
+        pass
+
+
+class S3D:
+    """Mid-layer skipping and simultaneous multi-token drafting (S3D, arXiv:2405.20314).
+
+    One pass over the kept layers, adapter on, for `[x_n, m_1 ... m_(g-1)]` gives the marginals of
+    the next g tokens; the coherence term joins them into paths.
+    """
+
+    def __init__(self, target: Target, adapter: Adapter):
+        self._target, self._adapter = target, adapter
+        slots = adapter.slots
+        self._causal = torch.ones(slots, slots, dtype=torch.bool, device=target.device).tril()
+        self._offsets = torch.arange(slots, device=target.device)
+
+    def propose(self, state: State) -> Tree:
+        target, adapter, settings = self._target, self._adapter, state.settings
+        slots = min(settings.draft_length, state.most, adapter.slots)
+        kept = target.kept_layers(settings.skipped)
+        n = len(state.cache)
+        current = torch.tensor(state.ids[-1:], device=target.device)
+        x = torch.cat([target.embed(current), adapter.masks[: slots - 1]])
+        positions = self._offsets[:slots] + n
+        visible = self._causal[:slots, :slots]
+        x = target.cached_pass(x, positions, n + slots - 1, state.cache, visible, kept, adapter.updates)
+        logits, tokens = target.logits(x, adapter.norm).float().topk(min(_TOP_K, target.head.shape[0]), dim=-1)
+        return best_first(logits, tokens, self._coherence(tokens), settings.tree_size)
+
+    def _coherence(self, tokens: torch.Tensor) -> torch.Tensor | None:
+        if tokens.shape[0] == 1:
+            return None
+        rows = F.embedding(tokens, self._target.embedding)
+        parents, children = rows[:-1] @ self._adapter.parent, rows[1:] @ self._adapter.child
+        return (parents @ children.transpose(1, 2)).float()
+
+    def learn(self, state: State, drafted: int, accepted: int) -> None:
+        pass
+
+
+def strategies(target: Target, adapter: Adapter | None) -> dict[str, Strategy]:
+    """Every strategy that can run on this model, by its name in `DraftSettings`."""
+    known: dict[str, Strategy] = {"plain": Plain(target), "lookup": Lookup(target), "skip": SkipDraft(target)}
+    if adapter is not None:
+        known["s3d"] = S3D(target, adapter)
+    return known

@@ -1,0 +1,239 @@
+"""The decoder as one object: load a model, turn chats into tokens, generate rounds.
+
+    engine = Engine.load(path)
+    for done in engine.generate(engine.chat_ids(messages), DraftSettings(), SamplingSettings()):
+        print(done.text, end="")
+"""
+
+import gc
+import statistics
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+
+from s3d_core import load as loading
+from s3d_core.adapter import Adapter
+from s3d_core.decode import Limits, prefill, rounds
+from s3d_core.draft import strategies
+from s3d_core.errors import AdapterError, PromptError, SettingError
+from s3d_core.sampling import Sampler
+from s3d_core.settings import MAX_DRAFT_LENGTH, DraftSettings, SamplingSettings
+from s3d_core.stats import ModelInfo, Round
+from s3d_core.target import Target
+from s3d_core.text import TextStream
+
+ADAPTERS = Path(__file__).resolve().parent.parent / "resources" / "adapters"
+_PLAIN_STEPS = 8
+
+
+class Engine:
+    """One loaded model with its K/V cache and drafting strategies. Not for use by two threads at once."""
+
+    def __init__(self, loaded: loading.Loaded, path: Path, adapter: Adapter | None, notice: str | None = None):
+        self.target: Target = loaded.target
+        self.tokenizer = loaded.tokenizer
+        self.stop_ids = loaded.stop_ids
+        self.adapter = adapter
+        self.cache = self.target.new_cache()
+        self.strategies = strategies(self.target, adapter)
+        self._plain: deque[float] = deque(maxlen=32)
+        depth = self.target.depth
+        self.info = ModelInfo(
+            name=loaded.name,
+            path=str(path),
+            architecture=type(self.target.config).__name__.removesuffix("Config"),
+            depth=depth,
+            most_skipped=self.target.most_skipped(),
+            most_drafted=adapter.slots if adapter else MAX_DRAFT_LENGTH,
+            context_limit=self.target.context_limit,
+            device=str(self.target.device),
+            dtype=str(self.target.dtype).removeprefix("torch."),
+            weight_bytes=self.target.bytes,
+            adapter_bytes=adapter.bytes if adapter else 0,
+            defaults=self._defaults(depth, adapter),
+            notice=notice,
+        )
+
+    @staticmethod
+    def _defaults(depth: int, adapter: Adapter | None) -> DraftSettings:
+        if adapter is None:
+            # Without an adapter the copy of what was said costs nothing to try.
+            return DraftSettings(strategy="lookup", skipped=round(0.4 * depth))
+        best = adapter.card.get("defaults", {})
+        return DraftSettings(**({"skipped": round(0.4 * depth), "draft_length": adapter.slots} | best))
+
+    @classmethod
+    def load(
+        cls,
+        path: Path,
+        *,
+        dtype: str = "auto",
+        device: str = "auto",
+        adapter: Path | str | None = "auto",
+        progress: loading.Progress | None = None,
+    ) -> "Engine":
+        """Load a safetensors folder or a GGUF file and measure plain decoding on it.
+
+        Args:
+            adapter: a folder, None for none, or "auto": one made for these weights, where there is one.
+            progress: called with (phase, 0..1); an exception it raises ends the loading.
+
+        Raises:
+            ModelError, AdapterError: with a sentence for the user.
+        """
+        progress = progress or (lambda phase, share: None)
+        place = loading.pick_device(device)
+        loaded = loading.load(Path(path), loading.pick_dtype(dtype, place), place, progress)
+        progress("Loading the draft adapter", 0.85)
+        found, notice = None, None
+        if adapter == "auto":
+            found, notice = find_adapter(loaded.target)
+        elif adapter is not None:
+            found = Adapter.load(Path(adapter), loaded.target)
+        engine = cls(loaded, Path(path), found, notice)
+        progress("Measuring plain decoding", 0.9)
+        engine.measure_plain()
+        progress("Ready", 1.0)
+        return engine
+
+    @property
+    def plain_ms(self) -> float | None:
+        """Median milliseconds of the plain decoding steps measured last."""
+        return statistics.median(self._plain) if self._plain else None
+
+    def measure_plain(self) -> float:
+        """Time plain decoding steps here and now, behind whatever the cache holds.
+
+        The slots behind the committed tokens are scratch, so the cache is left as it was.
+
+        Returns:
+            The median step in milliseconds.
+        """
+        ids = self.cache.ids or [0]
+        length = len(self.cache)
+        for step in range(_PLAIN_STEPS + 2):
+            began = time.perf_counter()
+            self._plain_step(ids[-1])
+            if step >= 2:  # the first steps pay for memory and threads
+                self._plain.append(1000 * (time.perf_counter() - began))
+        self.cache.rewind(length)
+        return statistics.median(self._plain)
+
+    @torch.inference_mode()
+    def _plain_step(self, token: int) -> int:
+        one = torch.ones(1, 1, dtype=torch.bool, device=self.target.device)
+        at = len(self.cache)
+        position = torch.tensor([at], device=self.target.device)
+        row = self.target.embed(torch.tensor([token], device=self.target.device))
+        last = self.target.rope_switch if self.cache.long_rope else at
+        x = self.target.cached_pass(row, position, max(at, last or 0), self.cache, one)
+        return int(self.target.logits(x).argmax())
+
+    def chat_ids(self, messages: list[dict]) -> list[int]:
+        """A chat as token ids by the model's own template, ready for the reply.
+
+        Raises:
+            PromptError: there is nothing to answer, or the template refuses the messages.
+        """
+        if not messages or not str(messages[-1].get("content", "")).strip():
+            raise PromptError("The prompt is empty; type a question first.")
+        if not self.tokenizer.chat_template:
+            raise PromptError("This model has no chat template, so it cannot hold a chat.")
+        try:
+            text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        except Exception as error:  # templates raise whatever they like
+            raise PromptError(f"This model's chat template refuses these messages: {error}.") from error
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def generate(
+        self,
+        ids: list[int],
+        draft: DraftSettings | Callable[[], DraftSettings],
+        sampling: SamplingSettings,
+        *,
+        cancel: Callable[[], bool] | None = None,
+        on_prefill: Callable[[int, int], None] | None = None,
+    ) -> Iterator[Round]:
+        """Continue `ids`, one `Round` at a time; the last one has a stop reason.
+
+        Args:
+            draft: settings, or a function read at the start of every round.
+            cancel: asked between prefill chunks and before every round.
+            on_prefill: called with (tokens read, tokens to read).
+
+        Raises:
+            PromptError: the prompt is empty or longer than the context.
+            SettingError: a setting does not fit this model.
+        """
+        if not ids:
+            raise PromptError("The prompt is empty; type a question first.")
+        limit = self.target.context_limit
+        if len(ids) >= limit:
+            raise PromptError(
+                f"The prompt is {len(ids):,} tokens long, but this model's context holds {limit:,}; "
+                "shorten it or start a new chat."
+            )
+        read = draft if callable(draft) else lambda: draft
+
+        def checked() -> DraftSettings:
+            settings = read()
+            if settings.strategy not in self.strategies:
+                raise SettingError(
+                    "This model has no draft adapter, so strategy s3d cannot run; "
+                    "choose lookup or skip, or train one with `s3d train`."
+                )
+            if settings.strategy in ("skip", "s3d"):
+                self.target.kept_layers(settings.skipped)
+            return settings
+
+        checked()
+        return self._generate(list(ids), checked, sampling, cancel, on_prefill)
+
+    def _generate(self, ids, read, sampling, cancel, on_prefill) -> Iterator[Round]:
+        text = TextStream(self.tokenizer, sampling.stop)
+        if not prefill(self.target, self.cache, ids, cancel, on_prefill):
+            yield Round((), (), 0, 0, 0, 0, 0.0, 0.0, 0.0, len(ids), read(), "cancelled")
+            return
+        limits = Limits(self.stop_ids, self.target.context_limit)
+        yield from self._watched(
+            rounds(self.target, self.cache, ids, self.strategies, read, Sampler(sampling), text, limits, cancel)
+        )
+
+    def _watched(self, stream: Iterator[Round]) -> Iterator[Round]:
+        for done in stream:
+            if done.drafted == 0 and len(done.ids) == 1:
+                self._plain.append(done.total_ms)  # a plain round is a fresh measurement
+            yield done
+
+    def memory(self) -> dict[str, int]:
+        """Bytes held: weights, K/V cache, adapter."""
+        return {
+            "weights": self.target.bytes,
+            "cache": self.cache.bytes,
+            "adapter": self.adapter.bytes if self.adapter else 0,
+        }
+
+    def close(self) -> None:
+        """Give the memory back; the engine must not be used afterwards."""
+        device = self.target.device
+        for name in ("strategies", "cache", "adapter", "target", "tokenizer"):
+            setattr(self, name, None)
+        gc.collect()
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def find_adapter(target: Target) -> tuple[Adapter | None, str | None]:
+    """The shipped or trained adapter made for these weights, and a notice where one is damaged."""
+    notice = None
+    for folder in sorted(ADAPTERS.glob("*/")) if ADAPTERS.exists() else []:
+        try:
+            return Adapter.load(folder, target), None
+        except AdapterError as error:
+            # One made for another model is no news; a damaged one for this model is.
+            if "was trained for" not in str(error):
+                notice = str(error)
+    return None, notice

@@ -1,0 +1,25 @@
+"""Errors a user can act on: each message is one sentence saying what is wrong and what to do."""
+
+
+class S3DError(Exception):
+    """Base of every error whose message is fit to be shown to a user as it stands."""
+
+
+class SettingError(S3DError, ValueError):
+    """A setting is out of its bounds."""
+
+
+class ModelError(S3DError):
+    """A model cannot be found, read, or run by this engine."""
+
+
+class AdapterError(S3DError):
+    """A draft adapter is damaged, or belongs to another model."""
+
+
+class PromptError(S3DError, ValueError):
+    """A prompt is empty or does not fit into the context."""
+
+
+class TrainingError(S3DError):
+    """Training cannot start or go on."""

@@ -1,0 +1,148 @@
+"""From files to a `Target` and its tokenizer: safetensors folders and GGUF files, nothing that runs code."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from s3d_core.errors import ModelError
+from s3d_core.gguf import Progress, unpacked
+from s3d_core.target import ARCHITECTURES, Target
+
+# End-of-turn tokens that some checkpoints' generation settings forget.
+_TURN_ENDS = ("<|im_end|>", "<|end|>", "<|eot_id|>", "<|endoftext|>", "<|end_of_text|>", "<end_of_turn>")
+
+
+@dataclass
+class Loaded:
+    """A model ready to run.
+
+    Attributes:
+        stop_ids: tokens that end a reply.
+    """
+
+    target: Target
+    tokenizer: object
+    stop_ids: frozenset[int]
+    name: str
+
+
+def pick_device(device: str) -> torch.device:
+    """The device to run on; "auto" is the first CUDA GPU, else the CPU.
+
+    Raises:
+        ModelError: the device is not there.
+    """
+    if device == "auto":
+        device = "cuda:0" if torch.cuda.is_available() else "cpu"
+    try:
+        picked = torch.device(device)
+        if picked.type == "cuda" and not torch.cuda.is_available():
+            raise ModelError("No NVIDIA GPU can be used by this installation of torch; choose the device cpu.")
+    except RuntimeError as error:
+        raise ModelError(f"There is no device called {device!r}; choose auto, cpu or cuda.") from error
+    return picked
+
+
+def pick_dtype(dtype: str, device: torch.device) -> torch.dtype:
+    """The precision to run in; "auto" is bfloat16 where the hardware multiplies it, else float32.
+
+    Raises:
+        ModelError: the precision is not one of auto, float32, bfloat16, float16.
+    """
+    known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    known |= {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
+    if dtype != "auto":
+        if dtype not in known:
+            raise ModelError(f"There is no precision called {dtype!r}; choose auto, float32, bfloat16 or float16.")
+        return known[dtype]
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    has_bf16 = "avx512_bf16" in _cpu_flags() or "amx_bf16" in _cpu_flags()
+    return torch.bfloat16 if has_bf16 else torch.float32
+
+
+def _cpu_flags() -> set[str]:
+    capabilities = torch.cpu.get_capabilities()
+    return {name for name, present in capabilities.items() if present is True}
+
+
+def load(path: Path, dtype: torch.dtype, device: torch.device, progress: Progress) -> Loaded:
+    """Read a model folder (safetensors) or a GGUF file.
+
+    Raises:
+        ModelError: it is missing, damaged, not of a known family, or too large for the memory.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise ModelError(f"There is no model at {path}.")
+    progress("Loading the libraries", 0.0)
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    folder = path
+    if path.is_file():
+        if path.suffix.lower() != ".gguf":
+            raise ModelError(f"{path.name} is not a model file; choose a .gguf file or a folder with safetensors.")
+        folder = unpacked(path, dtype, progress)
+    check_folder(folder)
+    progress("Loading the tokenizer", 0.4)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # tokenizers raise many kinds
+        raise ModelError(f"The tokenizer of {path.name} cannot be read ({_brief(error)}); fetch it again.") from error
+    progress("Loading the weights", 0.5)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype, local_files_only=True, trust_remote_code=False, use_safetensors=True
+        )
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise ModelError(f"{path.name} does not fit into the memory of this machine.") from error
+    except Exception as error:  # transformers and safetensors raise many kinds for a damaged file
+        raise ModelError(f"{path.name} cannot be read as a model ({_brief(error)}); fetch it again.") from error
+    progress("Preparing the layers", 0.8)
+    generation = model.generation_config
+    try:
+        model.to(device).eval()
+        target = Target(model)
+    except torch.OutOfMemoryError as error:
+        raise ModelError(f"{path.name} does not fit into the memory of {device}.") from error
+    return Loaded(target, tokenizer, stop_tokens(tokenizer, target.config, generation), path.stem if path.is_file() else path.name)
+
+
+def stop_tokens(tokenizer, config, generation=None) -> frozenset[int]:
+    """Every token that ends a reply: as configured, and the known end-of-turn tokens of the vocabulary."""
+    found: set[int] = set()
+    for source in (generation, config, tokenizer):
+        eos = getattr(source, "eos_token_id", None)
+        found |= set(eos) if isinstance(eos, (list, tuple)) else {eos}
+    vocabulary = tokenizer.get_vocab()
+    found |= {vocabulary.get(name) for name in _TURN_ENDS}
+    return frozenset(i for i in found if i is not None)
+
+
+def check_folder(path: Path) -> None:
+    """Refuse a folder that is no complete safetensors model of a known family.
+
+    Raises:
+        ModelError: a part is missing or the architecture is unknown.
+    """
+    try:
+        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(f"{path} holds no model: its config.json is missing.") from error
+    except ValueError as error:
+        raise ModelError(f"{path / 'config.json'} is damaged; fetch the model again.") from error
+    names = config.get("architectures") or ["an unnamed architecture"]
+    if names[0] not in ARCHITECTURES:
+        known = ", ".join(a.removesuffix("ForCausalLM") for a in ARCHITECTURES)
+        raise ModelError(f"{path.name} is a {names[0]} model; these families can be run: {known}.")
+    if not list(path.glob("*.safetensors")):
+        raise ModelError(f"{path} holds no safetensors weights; other formats can run code and are refused.")
+
+
+def _brief(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return text[0][:160] if text else type(error).__name__

@@ -1,0 +1,380 @@
+"""A transformers checkpoint of the Llama family as layers that can be run in part.
+
+The weights are taken over as they are (query, key and value projections of a layer joined into
+one matrix, gate and up likewise, which changes no number), so that the full pass is the stock
+model and the draft pass is the same layers with the middle left out. Rotary embeddings come
+from transformers itself, so every rope variant it knows is right here too.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from s3d_core.cache import Cache
+from s3d_core.errors import ModelError, SettingError
+
+ARCHITECTURES = (
+    "LlamaForCausalLM",
+    "MistralForCausalLM",
+    "Phi3ForCausalLM",
+    "Qwen2ForCausalLM",
+    "Qwen3ForCausalLM",
+    "SmolLM3ForCausalLM",
+)
+
+LINEARS = ("qkv", "o", "gate_up", "down")
+
+
+@dataclass
+class Layer:
+    """One decoder layer's weights, `[out, in]` each, with the joined projections."""
+
+    qkv: torch.Tensor
+    qkv_bias: torch.Tensor | None
+    o: torch.Tensor
+    o_bias: torch.Tensor | None
+    gate_up: torch.Tensor
+    down: torch.Tensor
+    attention_norm: torch.Tensor
+    mlp_norm: torch.Tensor
+    query_norm: torch.Tensor | None
+    key_norm: torch.Tensor | None
+    window: int | None
+    rotary: bool
+
+
+# A layer's draft-only update: linear name -> (A [rank, in], B [rank, out]).
+Update = dict[str, tuple[torch.Tensor, torch.Tensor]]
+
+
+class Target:
+    """The stock model, row by row and layer by layer.
+
+    Attributes:
+        config: the transformers configuration.
+        layers: the decoder layers, first to last.
+        embedding, head: `[vocabulary, hidden]`; the same tensor where the checkpoint ties them.
+        norm: the final norm's weight, `[hidden]`.
+    """
+
+    def __init__(self, model):
+        """Take over a transformers model's weights; `model` is emptied on the way and must not be used again.
+
+        Raises:
+            ModelError: the architecture is not one of `ARCHITECTURES`.
+        """
+        config = model.config
+        name = type(model).__name__
+        if name not in ARCHITECTURES:
+            known = ", ".join(a.removesuffix("ForCausalLM") for a in ARCHITECTURES)
+            raise ModelError(f"{name} models cannot be run here; these families can: {known}.")
+        if getattr(config, "hidden_act", "silu") != "silu":
+            raise ModelError(f"A model with {config.hidden_act!r} activations cannot be run here, only 'silu'.")
+        self.config = config
+        self.eps = config.rms_norm_eps
+        self.heads = config.num_attention_heads
+        self.kv_heads = config.num_key_value_heads
+        self.head_dim = getattr(config, "head_dim", None) or config.hidden_size // self.heads
+        body = model.model
+        self.rotary = body.rotary_emb
+        self.embedding = body.embed_tokens.weight.detach()
+        self.head = model.lm_head.weight.detach()
+        self.norm = body.norm.weight.detach()
+        windows = _windows(config)
+        rotary = [bool(x) for x in getattr(config, "no_rope_layers", None) or [1] * len(windows)]
+        self.layers: list[Layer] = []
+        for i, window in enumerate(windows):
+            self.layers.append(_take(body.layers[i], window, rotary[i]))
+            body.layers[i] = torch.nn.Identity()  # frees the separate projections one layer at a time
+        self.windows = sorted(set(windows), key=lambda w: w or 0)
+        self._ropes: dict[bool, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    @property
+    def depth(self) -> int:
+        """Number of decoder layers."""
+        return len(self.layers)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.embedding.dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self.embedding.device
+
+    @property
+    def context_limit(self) -> int:
+        """Most positions the model was made for."""
+        return self.config.max_position_embeddings
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the weights, in bytes, shared tensors counted once."""
+        tensors = [self.embedding, self.head, self.norm]
+        for layer in self.layers:
+            tensors += [t for t in vars(layer).values() if isinstance(t, torch.Tensor)]
+        return sum({t.data_ptr(): t.numel() * t.element_size() for t in tensors}.values())
+
+    def new_cache(self) -> Cache:
+        """An empty cache of this model's shape."""
+        return Cache(self.depth, self.kv_heads, self.head_dim, self.dtype, self.device)
+
+    def most_skipped(self) -> int:
+        """The largest number of layers a draft pass may leave out: two are always kept."""
+        return self.depth - 2
+
+    def kept_layers(self, skipped: int) -> tuple[int, ...]:
+        """Indices of the layers a draft pass runs: the middle `skipped` are left out.
+
+        The first ceil((L-s)/2) and the last floor((L-s)/2) of L layers stay (S3D's symmetric skip).
+
+        Raises:
+            SettingError: fewer than two layers would be left.
+        """
+        if not 0 <= skipped <= self.most_skipped():
+            raise SettingError(
+                f"skipped layers must be from 0 to {self.most_skipped()} for this model of "
+                f"{self.depth} layers, not {skipped}."
+            )
+        kept = self.depth - skipped
+        first = (kept + 1) // 2
+        return tuple(range(first)) + tuple(range(self.depth - (kept - first), self.depth))
+
+    @property
+    def rope_switch(self) -> int | None:
+        """First position from which the rope uses other frequencies for *all* positions, or None.
+
+        Long-rope models (Phi-3 128k) have two sets; crossing makes every cached key stale.
+        """
+        rope = self.config.rope_parameters
+        if rope.get("rope_type") != "longrope":
+            return None
+        return rope["original_max_position_embeddings"]
+
+    def is_long(self, last: int) -> bool:
+        """Whether a text whose last position is `last` uses the long frequencies."""
+        return self.rope_switch is not None and last >= self.rope_switch
+
+    def rope(self, positions: torch.Tensor, last: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cosine and sine `[rows, rotary_dim]` for `positions`, given the last position of this pass."""
+        switch, long = self.rope_switch, self.is_long(last)
+        cos, sin = self._ropes.get(long, (self.norm[:0], self.norm[:0]))
+        if cos.shape[0] <= last:
+            size = max(512, 2 * (last + 1))
+            if switch is not None and not long:
+                size = switch
+            with torch.no_grad():
+                table = self.rotary(self.embedding[:1, None], torch.arange(size, device=self.device)[None])
+            cos, sin = (t[0].clone() for t in table)
+            self._ropes[long] = (cos, sin)
+        return cos[positions], sin[positions]
+
+    def embed(self, ids: torch.Tensor) -> torch.Tensor:
+        """Token embeddings `[rows, hidden]` of ids `[rows]`."""
+        return F.embedding(ids, self.embedding)
+
+    def attention_masks(self, visible: torch.Tensor, positions: torch.Tensor, start: int) -> dict:
+        """Additive masks, one per window size in the model; None where every slot is visible.
+
+        Args:
+            visible: bool `[rows, rows]`, which rows of the pass each row may see.
+            positions: `[rows]`.
+            start: committed slots before the pass; each row sees all of them, but for its window.
+        """
+        rows = visible.shape[0]
+        seen = torch.ones(rows, start + rows, dtype=torch.bool, device=visible.device)
+        seen[:, start:] = visible
+        masks: dict = {}
+        for window in self.windows:
+            allowed = seen
+            if window is not None and start + rows > window:
+                slots = torch.cat([torch.arange(start, device=positions.device), positions])
+                allowed = seen & (slots[None, :] > positions[:, None] - window)
+            if rows == 1 and (window is None or start + rows <= window):
+                masks[window] = None
+                continue
+            mask = torch.zeros(allowed.shape, dtype=self.dtype, device=self.device)
+            mask.masked_fill_(~allowed, torch.finfo(self.dtype).min)
+            # Query heads that share a key head are folded into rows.
+            masks[window] = mask.repeat(self.heads // self.kv_heads, 1)
+        return masks
+
+    def run(
+        self,
+        x: torch.Tensor,
+        rope: tuple[torch.Tensor, torch.Tensor],
+        layers: Sequence[int],
+        attend,
+        updates: dict[int, Update] | None = None,
+    ) -> torch.Tensor:
+        """Run rows through the given layers.
+
+        Args:
+            x: `[rows, hidden]`.
+            rope: cosine and sine `[rows, rotary_dim]`.
+            attend: `attend(layer index, query, key, value) -> [rows, heads * head_dim]`, with query
+                `[rows, heads, head_dim]`, key and value `[rows, kv_heads, head_dim]`.
+            updates: draft-only low-rank updates by layer index; None runs the stock model.
+
+        Returns:
+            `[rows, hidden]` before the final norm.
+        """
+        cos, sin = rope[0][:, None, :], rope[1][:, None, :]
+        hidden, eps = x.shape[-1:], self.eps
+        split = self.heads + self.kv_heads
+        for i in layers:
+            layer = self.layers[i]
+            update = updates.get(i) if updates else None
+            h = F.rms_norm(x, hidden, layer.attention_norm, eps)
+            qkv = _linear(h, layer.qkv, layer.qkv_bias, update, "qkv").unflatten(-1, (-1, self.head_dim))
+            if layer.query_norm is None:
+                qk = qkv[:, :split]
+            else:
+                query = F.rms_norm(qkv[:, : self.heads], (self.head_dim,), layer.query_norm, eps)
+                key = F.rms_norm(qkv[:, self.heads : split], (self.head_dim,), layer.key_norm, eps)
+                qk = torch.cat([query, key], dim=1)
+            if layer.rotary:
+                qk = _rotate(qk, cos, sin)
+            h = attend(i, qk[:, : self.heads], qk[:, self.heads :], qkv[:, split:])
+            x = x + _linear(h, layer.o, layer.o_bias, update, "o")
+            h = F.rms_norm(x, hidden, layer.mlp_norm, eps)
+            gate, up = _linear(h, layer.gate_up, None, update, "gate_up").chunk(2, dim=-1)
+            x = x + _linear(F.silu(gate) * up, layer.down, None, update, "down")
+        return x
+
+    def logits(self, x: torch.Tensor, norm: torch.Tensor | None = None) -> torch.Tensor:
+        """`[rows, vocabulary]` from rows before the final norm; `norm` stands in for the model's own."""
+        return F.linear(self.normed(x, norm), self.head)
+
+    def normed(self, x: torch.Tensor, norm: torch.Tensor | None = None) -> torch.Tensor:
+        """Rows after the final norm, `[rows, hidden]`."""
+        return F.rms_norm(x, x.shape[-1:], self.norm if norm is None else norm, self.eps)
+
+    def cached_pass(
+        self,
+        x: torch.Tensor,
+        positions: torch.Tensor,
+        last: int,
+        cache: Cache,
+        visible: torch.Tensor,
+        layers: Sequence[int] | None = None,
+        updates: dict[int, Update] | None = None,
+        start: int | None = None,
+    ) -> torch.Tensor:
+        """Run rows that attend to the cache and, as `visible` says, to each other.
+
+        The rows' K/V are left in the slots behind `start` (the committed tokens, unless given).
+
+        Args:
+            x: embedded rows `[rows, hidden]`.
+            positions: `[rows]`, on the model's device.
+            last: the largest position (a host number, so that no device is asked for it).
+            visible: bool `[rows, rows]`, lower triangular.
+        """
+        start = len(cache) if start is None else start
+        cache.reserve(start + x.shape[0])
+        masks = self.attention_masks(visible, positions, start)
+
+        def attend(i, query, key, value):
+            keys, values = cache.write(i, start, key.transpose(0, 1), value.transpose(0, 1))
+            return fold_attention(query, keys, values, masks[self.layers[i].window])
+
+        return self.run(x, self.rope(positions, last), layers or range(self.depth), attend, updates)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the shapes and a sample of the weights, alike for every load precision.
+
+        A draft adapter carries it, so that it is never used with weights it was not made for.
+        """
+        digest = hashlib.sha256()
+        tensors = [self.embedding, self.head, self.norm]
+        for layer in self.layers:
+            tensors += [layer.qkv, layer.o, layer.gate_up, layer.down]
+        for t in tensors:
+            flat = t.reshape(-1)
+            sample = flat[:: max(1, flat.numel() // 509)][:509]
+            digest.update(str(tuple(t.shape)).encode())
+            digest.update(sample.to("cpu", torch.bfloat16).view(torch.int16).numpy().tobytes())
+        return digest.hexdigest()
+
+
+def fold_attention(query, keys, values, mask) -> torch.Tensor:
+    """Grouped-query attention with each group's query heads folded into rows, so K/V are read once.
+
+    Args:
+        query: `[rows, heads, head_dim]`.
+        keys, values: `[kv_heads, slots, head_dim]`.
+        mask: additive `[heads // kv_heads * rows, slots]`, or None.
+
+    Returns:
+        `[rows, heads * head_dim]`.
+    """
+    rows, heads, dim = query.shape
+    kv_heads = keys.shape[0]
+    folded = query.transpose(0, 1).reshape(1, kv_heads, -1, dim)
+    out = F.scaled_dot_product_attention(folded, keys[None], values[None], attn_mask=mask)
+    return out.view(heads, rows, dim).transpose(0, 1).reshape(rows, heads * dim)
+
+
+def _linear(x, weight, bias, update, name):
+    y = F.linear(x, weight, bias)
+    if update is None:
+        return y
+    a, b = update[name]
+    return torch.addmm(y, F.linear(x, a), b)
+
+
+def _rotate(x, cos, sin):
+    half = cos.shape[-1] // 2
+    first, second, rest = x[..., :half], x[..., half : 2 * half], x[..., 2 * half :]
+    cos, sin = cos[..., :half], sin[..., :half]
+    parts = [first * cos - second * sin, second * cos + first * sin]
+    if rest.shape[-1]:
+        parts.append(rest)
+    return torch.cat(parts, dim=-1)
+
+
+def _windows(config) -> list[int | None]:
+    """Each layer's sliding window, as transformers itself chooses it per architecture."""
+    window = getattr(config, "sliding_window", None)
+    kinds = getattr(config, "layer_types", None)
+    if kinds is None:
+        return [window] * config.num_hidden_layers
+    return [window if kind == "sliding_attention" else None for kind in kinds]
+
+
+def _take(module, window: int | None, rotary: bool) -> Layer:
+    attention, mlp = module.self_attn, module.mlp
+    if hasattr(attention, "qkv_proj"):
+        qkv, qkv_bias = attention.qkv_proj.weight, attention.qkv_proj.bias
+    else:
+        parts = (attention.q_proj, attention.k_proj, attention.v_proj)
+        qkv = torch.cat([p.weight for p in parts])
+        qkv_bias = None if parts[0].bias is None else torch.cat([p.bias for p in parts])
+    if hasattr(mlp, "gate_up_proj"):
+        gate_up = mlp.gate_up_proj.weight
+    else:
+        gate_up = torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight])
+    if mlp.down_proj.bias is not None:
+        raise ModelError("A model with biases in its feed-forward layers cannot be run here.")
+
+    def plain(t):
+        return None if t is None else t.detach()
+
+    return Layer(
+        qkv=plain(qkv),
+        qkv_bias=plain(qkv_bias),
+        o=plain(attention.o_proj.weight),
+        o_bias=plain(attention.o_proj.bias),
+        gate_up=plain(gate_up),
+        down=plain(mlp.down_proj.weight),
+        attention_norm=plain(module.input_layernorm.weight),
+        mlp_norm=plain(module.post_attention_layernorm.weight),
+        query_norm=plain(getattr(getattr(attention, "q_norm", None), "weight", None)),
+        key_norm=plain(getattr(getattr(attention, "k_norm", None), "weight", None)),
+        window=window,
+        rotary=rotary,
+    )

@@ -1,0 +1,125 @@
+"""Self-written chats: the target model answers prompts, and writes prompts of its own.
+
+A draft adapter learns to guess what *this* model writes, so the model itself is the
+best author of its training text (self-distillation). Prompts come from a file of JSON
+lines with ``turns``, from the model itself by sampling the user turn after the chat
+template's user header (Magpie, arXiv:2406.08464), or from both.
+
+The corpus is a JSON-lines file that is only ever appended to, one chat a line:
+``{"ids": [token ids], "start": index of the reply's first token, "from": "given" | "self"}``.
+"""
+
+import json
+import random
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+from s3d_core.errors import TrainingError
+from s3d_core.train.writer import Job, Writer
+
+_MARK = "\u2063user-turn\u2063"
+_SHORTEST_REPLY = 8
+
+
+def read_prompts(path: Path) -> list[str]:
+    """First user turns of a JSON-lines file whose rows have ``turns``.
+
+    Raises:
+        TrainingError: the file cannot be read, or holds no usable row.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrainingError(f"The prompt file {path} cannot be read: {error}.") from error
+    prompts = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            prompts.append(str(json.loads(line)["turns"][0]))
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            raise TrainingError(
+                f'{path}, line {number}: expected a JSON object with "turns", a list of texts.'
+            ) from error
+    if not prompts:
+        raise TrainingError(f"The prompt file {path} holds no prompt.")
+    return prompts
+
+
+def user_header(tokenizer) -> list[int]:
+    """Token ids up to where a user's first words would stand, by the chat template itself.
+
+    Raises:
+        TrainingError: the tokenizer has no chat template, or the template moves the user's words.
+    """
+    if not tokenizer.chat_template:
+        raise TrainingError("This model has no chat template, so it cannot write chats by itself.")
+    text = tokenizer.apply_chat_template(
+        [{"role": "user", "content": _MARK}], tokenize=False, add_generation_prompt=True
+    )
+    before, mark, _ = text.partition(_MARK)
+    if not mark:
+        raise TrainingError("This model's chat template hides the user's turn; give --prompts.")
+    return tokenizer(before, add_special_tokens=False)["input_ids"]
+
+
+def prompt_ids(tokenizer, prompt: str) -> list[int]:
+    """A one-turn chat as token ids, ready for the reply."""
+    text = tokenizer.apply_chat_template(
+        [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
+    )
+    return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def write_chats(
+    target,
+    tokenizer,
+    stop_ids: set[int],
+    given: list[str],
+    *,
+    self_written: float,
+    seed: int,
+    rows: int = 64,
+    max_prompt: int = 256,
+    max_reply: int = 256,
+) -> Iterator[dict]:
+    """Chats without end: a share ``self_written`` of them wholly the model's, the rest on ``given``.
+
+    Half of the replies are greedy, half are sampled at temperature 0.8, so the drafts learn
+    both kinds of text. Longer prompts are left out.
+
+    Raises:
+        TrainingError: no given prompt is short enough, or the model cannot write user turns.
+    """
+    order = random.Random(seed)
+    own: deque[list[int]] = deque()
+    share = self_written if given else 1.0
+    header = user_header(tokenizer) if share > 0 else []
+
+    def reply_to(ids: list[int], origin: str) -> Job:
+        return Job(ids, order.choice((0.0, 0.8)), max_reply, origin)
+
+    def jobs() -> Iterator[Job]:
+        while True:
+            if own:
+                yield reply_to(own.popleft(), "self")
+            elif order.random() < share:
+                yield Job(header, 1.0, 96, "user turn")
+            else:
+                for _ in range(1000):
+                    ids = prompt_ids(tokenizer, order.choice(given))
+                    if len(ids) <= max_prompt:
+                        break
+                else:
+                    raise TrainingError(f"The given prompts are longer than {max_prompt} tokens.")
+                yield reply_to(ids, "given")
+
+    writer = Writer(target, stop_ids, rows, max_prompt + max_reply, seed)
+    for job in writer.write(jobs()):
+        if job.origin == "user turn":
+            text = tokenizer.decode(job.reply, skip_special_tokens=True).strip()
+            if text and job.reply[-1] in stop_ids:
+                own.append(prompt_ids(tokenizer, text))
+        elif len(job.reply) >= _SHORTEST_REPLY:
+            yield {"ids": job.ids + job.reply, "start": len(job.ids), "from": job.origin}

@@ -1,0 +1,198 @@
+"""Training of one draft adapter: frozen base, random skip counts, resumable at any step.
+
+Every random choice of a step (chats, anchors, skipped layers) follows from the seed and the
+step's number alone, and a checkpoint holds the float32 parameters with the optimiser's moments,
+so a training that was interrupted ends just as an unbroken one.
+"""
+
+import json
+import math
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from s3d_core.adapter import Adapter
+from s3d_core.errors import TrainingError
+from s3d_core.target import Target
+from s3d_core.train.objective import loss, teach
+
+STATE, PROGRESS = "state.safetensors", "progress.json"
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """What shapes an adapter's training.
+
+    Attributes:
+        steps: optimiser steps in all.
+        slots: tokens one draft pass proposes.
+        rank: rank of the low-rank updates.
+        least_skipped, most_skipped: bounds of the skip counts drawn at random; counts in the
+            middle are drawn more often. Layers that no count in between keeps get no update.
+        blocks: anchors per step.
+        learning_rate: the peak; it warms up over 50 steps, stays, and falls to zero
+            over the last `decay` share of the steps.
+        seed: fixes every random choice.
+    """
+
+    steps: int = 2000
+    slots: int = 4
+    rank: int = 48
+    least_skipped: int = 6
+    most_skipped: int = 18
+    blocks: int = 128
+    learning_rate: float = 1e-3
+    decay: float = 0.3
+    seed: int = 0
+
+    def rate(self, step: int) -> float:
+        """The learning rate at a step."""
+        warm = min(1.0, (step + 1) / 50)
+        left = (self.steps - step) / max(1.0, self.decay * self.steps)
+        return self.learning_rate * warm * min(1.0, left)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step did, for a progress line.
+
+    Attributes:
+        number: steps done so far.
+        loss: mean over the step's blocks.
+        skipped: the step's skip count.
+        seconds: its wall time.
+    """
+
+    number: int
+    loss: float
+    skipped: int
+    seconds: float
+
+
+class Trainer:
+    """Trains one adapter on token sequences and keeps its checkpoints in `folder`.
+
+    Args:
+        target: the frozen model.
+        chats: rows of a corpus (see `corpus`); they must be the same after a resume.
+        settings: see `TrainSettings`; `steps` and `decay` may change between resumes.
+        folder: where checkpoints go; a checkpoint found there is taken up.
+
+    Raises:
+        TrainingError: the corpus is too small, or the checkpoint cannot be used.
+    """
+
+    def __init__(self, target: Target, chats: Sequence[dict], settings: TrainSettings, folder: Path):
+        self.target, self.settings, self.folder = target, settings, folder
+        # A block's first row may stand on the last prompt token; its last target is the last token.
+        self.chats = [c for c in chats if len(c["ids"]) - c["start"] > settings.slots]
+        if not self.chats:
+            raise TrainingError("The corpus holds no chat long enough to train on.")
+        kept = set(target.kept_layers(settings.least_skipped)) | set(target.kept_layers(settings.most_skipped))
+        self.adapter = Adapter.fresh(
+            target, slots=settings.slots, rank=settings.rank, layers=tuple(sorted(kept)), seed=settings.seed
+        )
+        self.parameters = self.adapter.tensors()
+        for p in self.parameters.values():
+            p.requires_grad_()
+        self.moments = {
+            f"{kind}.{name}": torch.zeros_like(p) for kind in ("first", "second") for name, p in self.parameters.items()
+        }
+        self.step = 0
+        if (folder / PROGRESS).exists():
+            self._restore()
+
+    def run(self, report: Callable[[Step], bool | None]) -> None:
+        """Train to the last step; `report` is called after each, and ends the run by returning True.
+
+        Raises:
+            TrainingError: the loss is no longer a number; the last checkpoint is untouched.
+        """
+        while self.step < self.settings.steps:
+            began = time.perf_counter()
+            value, skipped = self._one_step()
+            self.step += 1
+            if report(Step(self.step, value, skipped, time.perf_counter() - began)):
+                return
+
+    def _one_step(self) -> tuple[float, int]:
+        settings = self.settings
+        dice = random.Random(f"{settings.seed} {self.step}")
+        low, high = settings.least_skipped, settings.most_skipped
+        skipped = round(dice.triangular(low, high, (low + high) / 2))
+        kept = self.target.kept_layers(skipped)
+        total, left = 0.0, settings.blocks
+        while left > 0:
+            chat = dice.choice(self.chats)
+            places = list(range(chat["start"] - 1, len(chat["ids"]) - 2))
+            anchors = sorted(dice.sample(places, min(left, len(places))))
+            left -= len(anchors)
+            teacher = teach(self.target, torch.tensor(chat["ids"], device=self.target.device))
+            at = torch.tensor(anchors, device=self.target.device)
+            value = loss(self.target, self.adapter, teacher, at, kept) * (len(anchors) / settings.blocks)
+            value.backward()
+            total += value.item()
+        if not math.isfinite(total):
+            raise TrainingError(
+                f"The loss is not a number at step {self.step}; resume from the last checkpoint "
+                "with a lower --learning-rate."
+            )
+        self._update(settings.rate(self.step))
+        return total, skipped
+
+    @torch.no_grad()
+    def _update(self, rate: float) -> None:
+        """One Adam step with the gradient's norm clipped to 1."""
+        grads = {k: p.grad if p.grad is not None else torch.zeros_like(p) for k, p in self.parameters.items()}
+        norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g) for g in grads.values()]))
+        clip = min(1.0, 1.0 / (norm.item() + 1e-6))
+        t = self.step + 1
+        for name, p in self.parameters.items():
+            g = grads[name] * clip
+            first, second = self.moments[f"first.{name}"], self.moments[f"second.{name}"]
+            first.lerp_(g, 0.1)
+            second.lerp_(g * g, 0.01)
+            scale = rate / (1 - 0.9**t)
+            p.addcdiv_(first, (second / (1 - 0.99**t)).sqrt_().add_(1e-8), value=-scale)
+            p.grad = None
+
+    def save(self) -> None:
+        """Write a checkpoint; the one before stays whole until this one is complete."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        tensors = {k: p.detach() for k, p in self.parameters.items()} | self.moments
+        staged = self.folder / (STATE + ".part")
+        save_file(
+            {k: t.contiguous() for k, t in tensors.items()},
+            staged,
+            metadata={"step": str(self.step), "fingerprint": self.target.fingerprint()},
+        )
+        staged.replace(self.folder / STATE)
+        staged = self.folder / (PROGRESS + ".part")
+        staged.write_text(json.dumps({"step": self.step} | {"settings": asdict(self.settings)}, indent=2))
+        staged.replace(self.folder / PROGRESS)
+
+    def _restore(self) -> None:
+        from safetensors import safe_open
+
+        path = self.folder / STATE
+        try:
+            with safe_open(path, "pt") as file:
+                meta = file.metadata()
+            tensors = load_file(path, device=str(self.target.device))
+            if meta["fingerprint"] != self.target.fingerprint():
+                raise TrainingError(f"The training in {self.folder} belongs to another model; give another --out.")
+            with torch.no_grad():
+                for name, p in self.parameters.items():
+                    p.copy_(tensors[name])
+            self.moments = {name: tensors[name] for name in self.moments}
+            self.step = int(meta["step"])
+        except (OSError, SafetensorError, KeyError, RuntimeError) as error:
+            raise TrainingError(
+                f"The checkpoint in {self.folder} cannot be resumed ({error}); give another --out."
+            ) from error

@@ -1,0 +1,49 @@
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.models import embedded
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def default_model() -> Path:
+    """The default model's file, fetched and checked if it is not here yet."""
+    return embedded.ensure()
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch) -> Path:
+    """A data folder of the test's own, empty."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("S3D_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def home_with_model(default_model, home) -> Path:
+    """A data folder of the test's own that holds the default model."""
+    embedded.path().parent.mkdir(parents=True)
+    shutil.copyfile(default_model, embedded.path())
+    embedded.ensure()
+    return home
+
+
+@pytest.fixture
+def s3d() -> Callable[..., subprocess.CompletedProcess]:
+    """Runs `s3d` with the arguments given as a process of its own; returns it with its output as text."""
+
+    def run(*arguments: str, stdin: str = "", timeout: float = 300) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "app.cli", *arguments]
+        environment = {**os.environ, "PYTHONUTF8": "1"}
+        return subprocess.run(
+            command, cwd=ROOT, env=environment, input=stdin, capture_output=True, encoding="utf-8", timeout=timeout
+        )
+
+    return run

@@ -1,0 +1,91 @@
+"""Small random-weight models of the true architectures, and a tokenizer that needs no file."""
+
+import torch
+from tokenizers import Tokenizer, decoders
+from tokenizers.models import WordLevel
+from transformers import (
+    LlamaConfig,
+    MistralConfig,
+    Phi3Config,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen3Config,
+)
+from transformers.models.auto import AutoModelForCausalLM
+
+from s3d_core.adapter import Adapter
+from s3d_core.engine import Engine
+from s3d_core.load import Loaded
+from s3d_core.target import Target
+
+VOCABULARY = 96
+_SHAPE = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 48,
+    "intermediate_size": 80,
+    "num_hidden_layers": 6,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 512,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 0,
+    "initializer_range": 0.25,
+    "tie_word_embeddings": False,
+}
+# head_dim 12: long-rope factors come by pairs of it.
+_LONG_ROPE = {
+    "rope_type": "longrope",
+    "rope_theta": 10000.0,
+    "short_factor": [1.0, 1.1, 1.2, 1.3, 1.4, 1.5],
+    "long_factor": [1.0, 2.0, 4.0, 6.0, 8.0, 12.0],
+    "original_max_position_embeddings": 64,
+}
+CONFIGS = {
+    "llama": lambda: LlamaConfig(**_SHAPE),
+    "llama tied": lambda: LlamaConfig(**(_SHAPE | {"tie_word_embeddings": True})),
+    "mistral window 24": lambda: MistralConfig(**_SHAPE, sliding_window=24),
+    "qwen2": lambda: Qwen2Config(**_SHAPE),
+    "qwen3": lambda: Qwen3Config(**_SHAPE, head_dim=16),
+    "phi3 window 24": lambda: Phi3Config(**_SHAPE, sliding_window=24),
+    "phi3 long rope": lambda: Phi3Config(
+        **_SHAPE, original_max_position_embeddings=64, rope_parameters=dict(_LONG_ROPE)
+    ),
+    "phi3 partial rotary": lambda: Phi3Config(**_SHAPE, rope_parameters={"rope_type": "default", "rope_theta": 1e4, "partial_rotary_factor": 0.5}),
+}
+
+
+def build(name: str, seed: int = 0):
+    """A transformers model of a config's shape with random float32 weights."""
+    torch.manual_seed(seed)
+    return AutoModelForCausalLM.from_config(CONFIGS[name](), dtype=torch.float32).eval()
+
+
+def word_tokenizer() -> PreTrainedTokenizerFast:
+    """One word a token: w0 w1 ... with a simple chat template."""
+    words = {f"w{i} ": i for i in range(VOCABULARY)}
+    tokenizer = Tokenizer(WordLevel(words, unk_token="w0 "))
+    tokenizer.decoder = decoders.Fuse()
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer)
+    fast.chat_template = "{% for m in messages %}w5 {{ m.content }}w6 {% endfor %}"
+    return fast
+
+
+def random_adapter(target: Target, slots: int = 4, seed: int = 0) -> Adapter:
+    """An adapter whose updates do something: acceptance is poor, exactness must hold."""
+    adapter = Adapter.fresh(target, slots=slots, rank=4, layers=tuple(range(target.depth)), coherence_rank=8, seed=seed)
+    dice = torch.Generator().manual_seed(seed)
+    for update in adapter.updates.values():
+        for _, b in update.values():
+            b.copy_(torch.randn(b.shape, generator=dice) * 0.02)
+    adapter.child = torch.randn(adapter.child.shape, generator=dice) * 0.1
+    return adapter.to(target.dtype, target.device)
+
+
+def engine_for(model, slots: int = 4) -> Engine:
+    """An engine over a transformers model, which is emptied on the way."""
+    target = Target(model)
+    loaded = Loaded(target, word_tokenizer(), frozenset({2}), "test")
+    from pathlib import Path
+
+    return Engine(loaded, Path("test"), random_adapter(target, slots))

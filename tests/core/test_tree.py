@@ -1,0 +1,97 @@
+"""Candidate trees against brute force and by their invariants."""
+
+import itertools
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from s3d_core.tree import Tree, best_first
+
+shapes = st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 20), st.booleans(), st.integers(0, 10_000))
+
+
+def make(shape):
+    slots, k, size, paired, seed = shape
+    dice = torch.Generator().manual_seed(seed)
+    logits = torch.randn(slots, k, generator=dice).sort(dim=-1, descending=True).values
+    tokens = torch.stack([torch.randperm(50, generator=dice)[:k] for _ in range(slots)])
+    pairs = torch.randn(slots - 1, k, k, generator=dice) if paired and slots > 1 else None
+    return logits, tokens, pairs, size
+
+
+def paths_by_probability(logits, tokens, pairs):
+    """Every path of every length with its log-probability, by plain loops."""
+    found = {}
+    slots, k = logits.shape
+    for depth in range(1, slots + 1):
+        for path in itertools.product(range(k), repeat=depth):
+            total = logits[0].log_softmax(-1)[path[0]]
+            for slot in range(1, depth):
+                row = logits[slot] + (pairs[slot - 1, path[slot - 1]] if pairs is not None else 0)
+                total = total + row.log_softmax(-1)[path[slot]]
+            found[tuple(int(tokens[i, c]) for i, c in enumerate(path))] = float(total)
+    return found
+
+
+def tree_paths(tree):
+    tokens, parents = tree.tokens.tolist(), tree.parents.tolist()
+    paths = {0: ()}
+    for node, (token, parent) in enumerate(zip(tokens, parents, strict=True), 1):
+        paths[node] = (*paths[parent], token)
+    return [paths[node] for node in range(1, len(tokens) + 1)]
+
+
+@settings(max_examples=80, deadline=None)
+@given(shapes)
+def test_the_most_probable_paths_are_found(shape):
+    logits, tokens, pairs, size = make(shape)
+    if size == 1:
+        return
+    tree = best_first(logits, tokens, pairs, size)
+    every = paths_by_probability(logits, tokens, pairs)
+    got = tree_paths(tree)
+    assert len(set(got)) == len(got) == min(size, len(every))
+    worst = min(every[path] for path in got)
+    left_out = [p for path, p in every.items() if path not in set(got)]
+    assert not left_out or max(left_out) <= worst + 1e-5
+
+
+@settings(max_examples=80, deadline=None)
+@given(shapes)
+def test_parents_come_before_their_children_and_depths_follow(shape):
+    tree = best_first(*make(shape))
+    depths = [0, *tree.depths.tolist()]
+    for node, parent in enumerate(tree.parents.tolist(), 1):
+        assert parent < node
+        assert depths[node] == depths[parent] + 1
+    assert max(depths) <= tree.depth
+
+
+@settings(max_examples=60, deadline=None)
+@given(shapes)
+def test_a_row_sees_itself_and_its_ancestors_only(shape):
+    tree = best_first(*make(shape))
+    parents = [0, *tree.parents.tolist()]
+    seen = tree.visible()
+    for node in range(len(tree) + 1):
+        line, at = {node, 0}, node
+        while at:
+            at = parents[at]
+            line.add(at)
+        assert set(seen[node].nonzero().flatten().tolist()) == line
+
+
+@settings(max_examples=40, deadline=None)
+@given(shapes)
+def test_a_tree_of_one_is_the_chain_of_best_choices(shape):
+    logits, tokens, pairs, _ = make(shape)
+    tree = best_first(logits, tokens, pairs, 1)
+    assert tree.parents.tolist() == list(range(logits.shape[0]))
+    assert int(tree.tokens[0]) == int(tokens[0, logits[0].argmax()])
+
+
+def test_an_empty_tree_is_plain_decoding():
+    tree = Tree.chain([], torch.device("cpu"))
+    assert len(tree) == 0 and tree.depth == 0
+    assert tree.visible().tolist() == [[True]]

@@ -70,24 +70,26 @@ async def live(application) -> None:
 
     from app.engine.link import EngineLink
     from app.models.places import data_dir
+    from app.ui.chat import highlight
     from app.ui.window import Window
 
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(2, "waiting"))
     over = asyncio.Event()
     settings = QSettings(str(data_dir() / "window.ini"), QSettings.Format.IniFormat)
-    window = Window(EngineLink(), settings)
+    window = Window(application, EngineLink(), settings)
     window.closed.connect(over.set)
     application.commitDataRequest.connect(lambda manager: window.close())
     catch_the_unforeseen(window)
     window.show()
     window.link.start()
-    watching = asyncio.create_task(watch_memory(window))
+    beside = [asyncio.create_task(watch_memory(window)), asyncio.create_task(asyncio.to_thread(highlight.warm_up))]
     try:
         await over.wait()
     finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
         window.deleteLater()
 
 

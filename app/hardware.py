@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from typing import Any
 
 import psutil
 
@@ -47,7 +48,7 @@ class MemoryWatch:
     """
 
     def __init__(self):
-        self._nvml = None
+        self._nvml: Any = None
         self._why_not = NO_GPU
         self._process = psutil.Process()
         try:

@@ -15,6 +15,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from s3d_core.errors import AdapterError
+from s3d_core.kernels import skinny
+from s3d_core.kernels.skinny import Packed
 from s3d_core.target import LINEARS, Target, Update
 
 FORMAT = "s3d-adapter"
@@ -50,7 +52,8 @@ class Adapter:
     @property
     def bytes(self) -> int:
         """Memory of the parameters, in bytes."""
-        return sum(t.numel() * t.element_size() for t in self.tensors().values())
+        stored = [t.blocks if isinstance(t, Packed) else t for t in self.tensors().values()]
+        return sum(t.numel() * t.element_size() for t in stored)
 
     @classmethod
     def fresh(
@@ -74,7 +77,7 @@ class Adapter:
                 out, into = getattr(layer, name).shape
                 updates[i][name] = (
                     normal(rank, into, scale=into**-0.5),
-                    torch.zeros(rank, out, device=device),
+                    torch.zeros(out, rank, device=device),
                 )
         return cls(
             masks=mean + normal(slots - 1, hidden, scale=spread),
@@ -111,6 +114,20 @@ class Adapter:
         return Adapter(
             move(self.masks), move(self.norm), move(self.parent), move(self.child), updates, self.card
         )
+
+    def fit(self, target: Target) -> "Adapter":
+        """The same adapter as `target` runs it: in its place, its precisions, and packed if it is."""
+        fitted = self.to(target.activations, target.device)
+        if target.is_packed:
+
+            def pack(t):
+                t = t.to(target.dtype)
+                return Packed(t) if skinny.fits(t) else t.float()
+
+            fitted.updates = {
+                i: {name: (pack(a), pack(b)) for name, (a, b) in update.items()} for i, update in self.updates.items()
+            }
+        return fitted
 
     def save(self, folder: Path, dtype: torch.dtype = torch.bfloat16) -> None:
         """Write the adapter; an adapter already there is replaced whole or not at all."""
@@ -155,7 +172,7 @@ class Adapter:
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise AdapterError(f"The draft adapter in {folder} is damaged ({error}); fetch or train it again.") from error
         adapter._check_shapes(target, folder)
-        return adapter.to(target.dtype, target.device)
+        return adapter.fit(target)
 
     def _check_shapes(self, target: Target, folder: Path) -> None:
         hidden = target.embedding.shape[1]
@@ -166,7 +183,7 @@ class Adapter:
             if fits:
                 for name, (a, b) in update.items():
                     out, into = getattr(target.layers[i], name).shape
-                    fits &= a.shape[0] == b.shape[0] and a.shape[1:] == (into,) and b.shape[1:] == (out,)
+                    fits &= a.shape == (a.shape[0], into) and b.shape == (out, a.shape[0])
         if not fits:
             raise AdapterError(f"The draft adapter in {folder} does not have the model's shapes; train it again.")
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-import torch.nn.functional as F
 
 from s3d_core.adapter import Adapter
 from s3d_core.cache import Cache
@@ -138,7 +137,7 @@ class S3D:
     def _coherence(self, tokens: torch.Tensor) -> torch.Tensor | None:
         if tokens.shape[0] == 1:
             return None
-        rows = F.embedding(tokens, self._target.embedding)
+        rows = self._target.embed(tokens)
         parents, children = rows[:-1] @ self._adapter.parent, rows[1:] @ self._adapter.child
         return (parents @ children.transpose(1, 2)).float()
 

@@ -9,13 +9,13 @@ import gc
 import statistics
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
 
 from s3d_core import load as loading
-from s3d_core.adapter import Adapter
+from s3d_core.adapter import Adapter, read_card
 from s3d_core.decode import Limits, prefill, rounds
 from s3d_core.draft import strategies
 from s3d_core.errors import AdapterError, PromptError, SettingError
@@ -73,12 +73,14 @@ class Engine:
         dtype: str = "auto",
         device: str = "auto",
         adapter: Path | str | None = "auto",
+        adapters: Sequence[Path] = (ADAPTERS,),
         progress: loading.Progress | None = None,
     ) -> "Engine":
         """Load a safetensors folder or a GGUF file and measure plain decoding on it.
 
         Args:
-            adapter: a folder, None for none, or "auto": one made for these weights, where there is one.
+            adapter: a folder, None for none, or "auto": the first in `adapters` made for these weights.
+            adapters: folders of adapter folders.
             progress: called with (phase, 0..1); an exception it raises ends the loading.
 
         Raises:
@@ -87,10 +89,11 @@ class Engine:
         progress = progress or (lambda phase, share: None)
         place = loading.pick_device(device)
         loaded = loading.load(Path(path), loading.pick_dtype(dtype, place), place, progress)
+        loaded.target.pack()
         progress("Loading the draft adapter", 0.85)
         found, notice = None, None
         if adapter == "auto":
-            found, notice = find_adapter(loaded.target)
+            found, notice = find_adapter(loaded.target, adapters)
         elif adapter is not None:
             found = Adapter.load(Path(adapter), loaded.target)
         engine = cls(loaded, Path(path), found, notice)
@@ -226,14 +229,14 @@ class Engine:
             torch.cuda.empty_cache()
 
 
-def find_adapter(target: Target) -> tuple[Adapter | None, str | None]:
-    """The shipped or trained adapter made for these weights, and a notice where one is damaged."""
-    notice = None
-    for folder in sorted(ADAPTERS.glob("*/")) if ADAPTERS.exists() else []:
-        try:
-            return Adapter.load(folder, target), None
-        except AdapterError as error:
-            # One made for another model is no news; a damaged one for this model is.
-            if "was trained for" not in str(error):
+def find_adapter(target: Target, places: Sequence[Path]) -> tuple[Adapter | None, str | None]:
+    """The first adapter made for these weights, and a notice where one of them is damaged."""
+    fingerprint, notice = target.fingerprint(), None
+    for place in places:
+        for folder in sorted(place.glob("*/")):
+            try:
+                if read_card(folder).get("fingerprint") == fingerprint:
+                    return Adapter.load(folder, target), notice
+            except AdapterError as error:
                 notice = str(error)
     return None, notice

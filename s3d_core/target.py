@@ -15,6 +15,8 @@ import torch.nn.functional as F
 
 from s3d_core.cache import Cache
 from s3d_core.errors import ModelError, SettingError
+from s3d_core.kernels import skinny
+from s3d_core.kernels.skinny import Packed
 
 ARCHITECTURES = (
     "LlamaForCausalLM",
@@ -28,16 +30,20 @@ ARCHITECTURES = (
 LINEARS = ("qkv", "o", "gate_up", "down")
 
 
+# A matrix `[out, in]`, as torch keeps it or packed for few rows.
+Weight = torch.Tensor | Packed
+
+
 @dataclass
 class Layer:
     """One decoder layer's weights, `[out, in]` each, with the joined projections."""
 
-    qkv: torch.Tensor
+    qkv: Weight
     qkv_bias: torch.Tensor | None
-    o: torch.Tensor
+    o: Weight
     o_bias: torch.Tensor | None
-    gate_up: torch.Tensor
-    down: torch.Tensor
+    gate_up: Weight
+    down: Weight
     attention_norm: torch.Tensor
     mlp_norm: torch.Tensor
     query_norm: torch.Tensor | None
@@ -46,8 +52,8 @@ class Layer:
     rotary: bool
 
 
-# A layer's draft-only update: linear name -> (A [rank, in], B [rank, out]).
-Update = dict[str, tuple[torch.Tensor, torch.Tensor]]
+# A layer's draft-only update: linear name -> (A [rank, in], B [out, rank]).
+Update = dict[str, tuple[Weight, Weight]]
 
 
 class Target:
@@ -58,6 +64,8 @@ class Target:
         layers: the decoder layers, first to last.
         embedding, head: `[vocabulary, hidden]`; the same tensor where the checkpoint ties them.
         norm: the final norm's weight, `[hidden]`.
+        dtype: precision of the weights.
+        activations: precision of everything between them.
     """
 
     def __init__(self, model):
@@ -80,8 +88,8 @@ class Target:
         self.head_dim = getattr(config, "head_dim", None) or config.hidden_size // self.heads
         body = model.model
         self.rotary = body.rotary_emb
-        self.embedding = body.embed_tokens.weight.detach()
-        self.head = model.lm_head.weight.detach()
+        self.embedding: Weight = body.embed_tokens.weight.detach()
+        self.head: Weight = model.lm_head.weight.detach()
         self.norm = body.norm.weight.detach()
         windows = _windows(config)
         rotary = [bool(x) for x in getattr(config, "no_rope_layers", None) or [1] * len(windows)]
@@ -91,19 +99,46 @@ class Target:
             body.layers[i] = torch.nn.Identity()  # frees the separate projections one layer at a time
         self.windows = sorted(set(windows), key=lambda w: w or 0)
         self._ropes: dict[bool, tuple[torch.Tensor, torch.Tensor]] = {}
+        self._fingerprint: str | None = None
+        self.dtype = self.activations = self.norm.dtype
+        self.device = self.norm.device
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether the weights are packed for few rows."""
+        return isinstance(self.head, Packed)
+
+    def pack(self) -> bool:
+        """Pack the weights for few rows where this machine can (see `kernels.skinny`), in place.
+
+        Activations are float32 from then on, whatever the weights are. The frozen model can then
+        no longer be trained on.
+
+        Returns:
+            Whether it was done.
+        """
+        matrices = [self.head] + [getattr(layer, name) for layer in self.layers for name in LINEARS]
+        if not skinny.available() or not all(skinny.fits(m) for m in matrices):
+            return False
+        self.fingerprint()
+        tied = self.head.data_ptr() == self.embedding.data_ptr()
+        self.head = Packed(self.head)
+        self.embedding = self.head if tied else self.embedding
+        self.norm = self.norm.float()
+        for layer in self.layers:
+            for name, value in vars(layer).items():
+                if name in LINEARS:
+                    setattr(layer, name, Packed(value))
+                elif isinstance(value, torch.Tensor):
+                    setattr(layer, name, value.float())
+        self.activations = torch.float32
+        self._ropes.clear()
+        return True
 
     @property
     def depth(self) -> int:
         """Number of decoder layers."""
         return len(self.layers)
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self.embedding.dtype
-
-    @property
-    def device(self) -> torch.device:
-        return self.embedding.device
 
     @property
     def context_limit(self) -> int:
@@ -115,12 +150,13 @@ class Target:
         """Memory of the weights, in bytes, shared tensors counted once."""
         tensors = [self.embedding, self.head, self.norm]
         for layer in self.layers:
-            tensors += [t for t in vars(layer).values() if isinstance(t, torch.Tensor)]
-        return sum({t.data_ptr(): t.numel() * t.element_size() for t in tensors}.values())
+            tensors += [t for t in vars(layer).values() if isinstance(t, (torch.Tensor, Packed))]
+        stored = [t.blocks if isinstance(t, Packed) else t for t in tensors]
+        return sum({t.data_ptr(): t.numel() * t.element_size() for t in stored}.values())
 
     def new_cache(self) -> Cache:
         """An empty cache of this model's shape."""
-        return Cache(self.depth, self.kv_heads, self.head_dim, self.dtype, self.device)
+        return Cache(self.depth, self.kv_heads, self.head_dim, self.activations, self.device)
 
     def most_skipped(self) -> int:
         """The largest number of layers a draft pass may leave out: two are always kept."""
@@ -167,14 +203,17 @@ class Target:
             if switch is not None and not long:
                 size = switch
             with torch.no_grad():
-                table = self.rotary(self.embedding[:1, None], torch.arange(size, device=self.device)[None])
+                like = torch.empty(0, dtype=self.activations, device=self.device)
+                table = self.rotary(like, torch.arange(size, device=self.device)[None])
             cos, sin = (t[0].clone() for t in table)
             self._ropes[long] = (cos, sin)
         return cos[positions], sin[positions]
 
     def embed(self, ids: torch.Tensor) -> torch.Tensor:
-        """Token embeddings `[rows, hidden]` of ids `[rows]`."""
-        return F.embedding(ids, self.embedding)
+        """Token embeddings `[..., hidden]` of ids `[...]`."""
+        if isinstance(self.embedding, Packed):
+            return self.embedding.rows(ids)
+        return F.embedding(ids, self.embedding).to(self.activations)
 
     def attention_masks(self, visible: torch.Tensor, positions: torch.Tensor, start: int) -> dict:
         """Additive masks, one per window size in the model; None where every slot is visible.
@@ -196,8 +235,8 @@ class Target:
             if rows == 1 and (window is None or start + rows <= window):
                 masks[window] = None
                 continue
-            mask = torch.zeros(allowed.shape, dtype=self.dtype, device=self.device)
-            mask.masked_fill_(~allowed, torch.finfo(self.dtype).min)
+            mask = torch.zeros(allowed.shape, dtype=self.activations, device=self.device)
+            mask.masked_fill_(~allowed, torch.finfo(self.activations).min)
             # Query heads that share a key head are folded into rows.
             masks[window] = mask.repeat(self.heads // self.kv_heads, 1)
         return masks
@@ -247,7 +286,7 @@ class Target:
 
     def logits(self, x: torch.Tensor, norm: torch.Tensor | None = None) -> torch.Tensor:
         """`[rows, vocabulary]` from rows before the final norm; `norm` stands in for the model's own."""
-        return F.linear(self.normed(x, norm), self.head)
+        return multiply(self.normed(x, norm), self.head)
 
     def normed(self, x: torch.Tensor, norm: torch.Tensor | None = None) -> torch.Tensor:
         """Rows after the final norm, `[rows, hidden]`."""
@@ -289,6 +328,8 @@ class Target:
 
         A draft adapter carries it, so that it is never used with weights it was not made for.
         """
+        if self._fingerprint is not None:
+            return self._fingerprint
         digest = hashlib.sha256()
         tensors = [self.embedding, self.head, self.norm]
         for layer in self.layers:
@@ -298,7 +339,8 @@ class Target:
             sample = flat[:: max(1, flat.numel() // 509)][:509]
             digest.update(str(tuple(t.shape)).encode())
             digest.update(sample.to("cpu", torch.bfloat16).view(torch.int16).numpy().tobytes())
-        return digest.hexdigest()
+        self._fingerprint = digest.hexdigest()
+        return self._fingerprint
 
 
 def fold_attention(query, keys, values, mask) -> torch.Tensor:
@@ -319,12 +361,19 @@ def fold_attention(query, keys, values, mask) -> torch.Tensor:
     return out.view(heads, rows, dim).transpose(0, 1).reshape(rows, heads * dim)
 
 
+def multiply(x: torch.Tensor, weight: Weight) -> torch.Tensor:
+    """`x @ weight.T`, `[rows, in]` to `[rows, out]`."""
+    return weight(x) if isinstance(weight, Packed) else F.linear(x, weight)
+
+
 def _linear(x, weight, bias, update, name):
-    y = F.linear(x, weight, bias)
-    if update is None:
-        return y
-    a, b = update[name]
-    return torch.addmm(y, F.linear(x, a), b)
+    y = multiply(x, weight)
+    if bias is not None:
+        y = y + bias
+    if update is not None:
+        a, b = update[name]
+        y = y + multiply(multiply(x, a), b)
+    return y
 
 
 def _rotate(x, cos, sin):

@@ -41,10 +41,14 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--device", default="auto", help="auto, cpu or cuda")
 
 
-def add_draft_options(parser: argparse.ArgumentParser) -> None:
-    """`--strategy --skip --draft --tree --exactness`; what is not given is the model's own default."""
+def add_draft_options(parser: argparse.ArgumentParser, strategy: bool = True) -> None:
+    """`--strategy --skip --draft --tree --exactness`, the first one only where a command runs a single strategy.
+
+    What is not given is the model's own default.
+    """
     group = parser.add_argument_group("drafting (default: what suits the model)")
-    group.add_argument("--strategy", metavar="NAME", help=", ".join(STRATEGIES))
+    if strategy:
+        group.add_argument("--strategy", metavar="NAME", help=", ".join(STRATEGIES))
     group.add_argument("--skip", type=int, metavar="N", help="layers skipped in the draft pass")
     group.add_argument("--draft", type=int, metavar="N", help=f"tokens drafted ahead, 1 to {MAX_DRAFT_LENGTH}")
     group.add_argument("--tree", type=int, metavar="N", help=f"candidates verified at once, 1 to {MAX_TREE_SIZE}")
@@ -67,7 +71,7 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _given(args: argparse.Namespace, fields: dict[str, str]) -> dict[str, Any]:
-    return {field: value for option, field in fields.items() if (value := getattr(args, option)) is not None}
+    return {field: value for option, field in fields.items() if (value := getattr(args, option, None)) is not None}
 
 
 def draft_settings(args: argparse.Namespace, defaults: DraftSettings) -> DraftSettings:
@@ -91,24 +95,28 @@ def sampling_settings(args: argparse.Namespace) -> SamplingSettings:
     return SamplingSettings(**given)
 
 
+def model_path(args: argparse.Namespace) -> Path:
+    """What `--model` names; without it the default model, fetched if need be with the progress on stderr.
+
+    Raises:
+        ModelError: it is not here, not whole, or cannot be fetched.
+    """
+    if args.model is not None:
+        return library.find(args.model)
+    with ProgressLine(always=True) as line:
+        return embedded.ensure(line)
+
+
 def load_engine(args: argparse.Namespace) -> "Engine":
-    """The engine for `--model` and its companions; the default model is fetched if need be. Progress on stderr.
+    """The engine for `--model` and its companions. Progress on stderr.
 
     Raises:
         ModelError, AdapterError: with a sentence for the user.
     """
+    path = model_path(args)
+    adapter = None if args.adapter == "none" else args.adapter if args.adapter == "auto" else Path(args.adapter)
     with ProgressLine() as line:
-        if args.model is None:
-            path = _default_model()
-        else:
-            path = library.find(args.model)
-        adapter = None if args.adapter == "none" else args.adapter if args.adapter == "auto" else Path(args.adapter)
         line("Loading the libraries", 0.0)
         from s3d_core.engine import Engine
 
         return Engine.load(path, dtype=args.dtype, device=args.device, adapter=adapter, progress=line)
-
-
-def _default_model() -> Path:
-    with ProgressLine(always=True) as line:
-        return embedded.ensure(line)

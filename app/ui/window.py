@@ -39,14 +39,14 @@ class Window(QMainWindow):
     closed = Signal()
     unforeseen = Signal(str)
 
-    def __init__(self, link: EngineLink, settings: QSettings | None = None):
+    def __init__(self, application: QApplication, link: EngineLink, settings: QSettings | None = None):
         super().__init__()
         self.setWindowTitle("S3D Chat")
         self.setObjectName("MainWindow")
         self.link = link
         self.conversation = Conversation()
         self._settings = settings
-        self._theme = Theme(QApplication.instance(), self._stored("theme", "system"), self)
+        self._theme = Theme(application, self._stored("theme", "system"), self)
         self._reply: ReplyMessage | None = None
         self._replaced: Message | None = None
         self._seed = 0

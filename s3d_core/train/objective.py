@@ -8,6 +8,7 @@ slot logits and, with half the weight, for those with the coherence term given t
 Kin: BiTA (arXiv:2401.12522), PaSS (arXiv:2311.13581), "Your LLM Knows the Future" (arXiv:2507.11851).
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -64,13 +65,12 @@ def teach(target: Target, ids: torch.Tensor) -> Teacher:
 
 
 def draft_rows(
-    target: Target, adapter: Adapter, teacher: Teacher, anchors: torch.Tensor, kept: tuple[int, ...]
+    target: Target, adapter: Adapter, teacher: Teacher, anchors: torch.Tensor, kept: tuple[int, ...], slots: int
 ) -> torch.Tensor:
     """Final-normed draft rows `[anchors, slots, hidden]` for blocks at the given positions."""
-    slots, count = adapter.slots, anchors.shape[0]
-    n = teacher.ids.shape[0]
+    count, n = anchors.shape[0], teacher.ids.shape[0]
     first = target.embed(teacher.ids[anchors]).float()
-    masks = adapter.masks[None].expand(count, -1, -1)
+    masks = adapter.masks[None, : slots - 1].expand(count, -1, -1)
     x = torch.cat([first[:, None], masks], dim=1).flatten(0, 1)
     offsets = torch.arange(slots, device=anchors.device)
     positions = (anchors[:, None] + offsets).flatten()
@@ -98,61 +98,91 @@ def draft_rows(
     return target.normed(x, adapter.norm).unflatten(0, (count, slots))
 
 
+@dataclass
+class Support:
+    """The part of the vocabulary a step's loss is taken over.
+
+    Most of a large vocabulary never occurs in a corpus, yet would take a third of the time. So the
+    softmax runs over the tokens that occur and a fresh sample of the others, each of which stands
+    for many: its logit gains the logarithm of how many.
+
+    Attributes:
+        head, embedding: `[tokens, hidden]` rows of the target's, float32.
+        bias: `[tokens]` added to the logits.
+    """
+
+    head: torch.Tensor
+    embedding: torch.Tensor
+    bias: torch.Tensor
+
+    @classmethod
+    def of(cls, target: Target, seen: torch.Tensor, sampled: torch.Tensor) -> "Support":
+        """From the ids that occur and a sample of those that do not."""
+        ids = torch.cat([seen, sampled])
+        bias = torch.zeros(len(ids), device=ids.device)
+        if len(sampled):
+            bias[len(seen) :] = math.log((target.head.shape[0] - len(seen)) / len(sampled))
+        return cls(target.head[ids].float(), target.embedding[ids].float(), bias)
+
+
 class _VocabularyLoss(torch.autograd.Function):
     """Cross-entropy of slot logits with and without the coherence term, chunk by chunk.
 
-    The vocabulary is wide and the gradient of a softmax is known, so each chunk's gradients are
-    taken on the spot and no chunk's logits outlive it.
+    The gradient of a softmax is known, so each chunk's gradients are taken on the spot and no
+    chunk's logits outlive it.
     """
 
     @staticmethod
-    def forward(ctx, rows, context, children, head, targets, weights, coherent):
+    def forward(ctx, rows, context, children, head, bias, targets, weights, coherent):
         """
         rows: `[n, hidden]` draft rows; context: `[n, rank]` the true parents' side of the term;
-        children: `[vocabulary, rank]`; targets: `[n, hidden]` the base model's final rows;
+        children: `[tokens, rank]`; targets: `[n, hidden]` the base model's final rows;
         weights, coherent: `[n]` weights of the bare and of the coherent loss.
         """
         grad_rows, grad_context = torch.empty_like(rows), torch.empty_like(context)
         grad_children = torch.zeros_like(children)
-        bare_sum = rows.new_zeros(())
-        coherent_sum = rows.new_zeros(())
+        total = rows.new_zeros(())
         for at in range(0, rows.shape[0], _VOCABULARY_CHUNK):
             part = slice(at, at + _VOCABULARY_CHUNK)
-            wanted = F.linear(targets[part], head).softmax(dim=-1)
-            bare = F.linear(rows[part], head)
+            wanted = F.linear(targets[part], head, bias).softmax(dim=-1)
+            bare = F.linear(rows[part], head, bias)
             joint = torch.addmm(bare, context[part], children.t())
             w, c = weights[part, None], coherent[part, None]
             log_joint = joint.log_softmax(dim=-1)
-            coherent_sum -= ((wanted * log_joint).sum(-1, keepdim=True) * c).sum()
+            total -= ((wanted * log_joint).sum(-1, keepdim=True) * c).sum()
             grad_joint = log_joint.exp_().sub_(wanted).mul_(c)
             log_bare = bare.log_softmax(dim=-1)
-            bare_sum -= ((wanted * log_bare).sum(-1, keepdim=True) * w).sum()
+            total -= ((wanted * log_bare).sum(-1, keepdim=True) * w).sum()
             grad_bare = log_bare.exp_().sub_(wanted).mul_(w).add_(grad_joint)
             grad_rows[part] = grad_bare @ head
             grad_context[part] = grad_joint @ children
             grad_children.addmm_(grad_joint.t(), context[part])
         ctx.save_for_backward(grad_rows, grad_context, grad_children)
-        return bare_sum + coherent_sum
+        return total
 
     @staticmethod
     def backward(ctx, grad):
         rows, context, children = ctx.saved_tensors
-        return rows * grad, context * grad, children * grad, None, None, None, None
+        return rows * grad, context * grad, children * grad, None, None, None, None, None
 
 
 def loss(
-    target: Target, adapter: Adapter, teacher: Teacher, anchors: torch.Tensor, kept: tuple[int, ...]
+    target: Target,
+    adapter: Adapter,
+    teacher: Teacher,
+    anchors: torch.Tensor,
+    kept: tuple[int, ...],
+    slots: int,
+    support: Support,
 ) -> torch.Tensor:
     """Mean loss over the blocks at `anchors`; slots past the end of the sequence count nothing."""
-    slots = adapter.slots
-    rows = draft_rows(target, adapter, teacher, anchors, kept)
+    rows = draft_rows(target, adapter, teacher, anchors, kept, slots)
     at = anchors[:, None] + torch.arange(slots, device=anchors.device)
     inside = at < teacher.ids.shape[0] - 1
     at = at.clamp(max=teacher.ids.shape[0] - 1)
-    embedding = target.embedding.float()
     # Row i of a block sits at n+i and guesses token n+i+1, whose true parent is token n+i.
-    context = embedding[teacher.ids[at]] @ adapter.parent
-    children = embedding @ adapter.child
+    context = target.embed(teacher.ids[at]).float() @ adapter.parent
+    children = support.embedding @ adapter.child
     weights = torch.tensor(SLOT_WEIGHTS[:slots], device=anchors.device) * inside / len(anchors)
     coherent = weights * COHERENCE_WEIGHT
     # The first slot sees its parent, so it needs no term.
@@ -161,7 +191,8 @@ def loss(
         rows.flatten(0, 1),
         context.flatten(0, 1),
         children,
-        target.head.float(),
+        support.head,
+        support.bias,
         teacher.hidden[at].float().flatten(0, 1),
         weights.flatten(),
         coherent.flatten(),

@@ -19,9 +19,10 @@ from safetensors.torch import load_file, save_file
 
 from s3d_core.adapter import Adapter
 from s3d_core.errors import TrainingError
-from s3d_core.target import Target
-from s3d_core.train.objective import loss, teach
+from s3d_core.target import LINEARS, Target
+from s3d_core.train.objective import Support, loss, teach
 
+_SAMPLED_TOKENS = 2048
 STATE, PROGRESS = "state.safetensors", "progress.json"
 
 
@@ -56,6 +57,24 @@ class TrainSettings:
         warm = min(1.0, (step + 1) / 50)
         left = (self.steps - step) / max(1.0, self.decay * self.steps)
         return self.learning_rate * warm * min(1.0, left)
+
+
+def settings_for(target: Target, *, rank: int | None = None, **chosen) -> TrainSettings:
+    """Settings that suit a model: skip counts from a fifth to three fifths of its layers, and the
+    largest rank up to 64 whose adapter, stored in two bytes a number, stays within 2% of a model
+    of Phi-3's size and within 20 MB for a small one."""
+    low, high = round(0.2 * target.depth), round(0.6 * target.depth)
+    if rank is None:
+        numbers = sum(
+            sum(getattr(target.layers[i], name).shape) for i in _kept_by_any(target, low, high) for name in LINEARS
+        )
+        budget = max(19_700_000, 0.02 * target.bytes * 2 / target.dtype.itemsize)
+        rank = max(1, min(64, int(budget / (2 * numbers)) // 4 * 4))
+    return TrainSettings(rank=rank, least_skipped=low, most_skipped=high, **chosen)
+
+
+def _kept_by_any(target: Target, low: int, high: int) -> tuple[int, ...]:
+    return tuple(sorted(set(target.kept_layers(low)) | set(target.kept_layers(high))))
 
 
 @dataclass(frozen=True)
@@ -94,9 +113,12 @@ class Trainer:
         self.chats = [c for c in chats if len(c["ids"]) - c["start"] > settings.slots]
         if not self.chats:
             raise TrainingError("The corpus holds no chat long enough to train on.")
-        kept = set(target.kept_layers(settings.least_skipped)) | set(target.kept_layers(settings.most_skipped))
+        seen = sorted({token for c in self.chats for token in c["ids"]})
+        self.seen = torch.tensor(seen, device=target.device)
+        self.unseen = sorted(set(range(target.head.shape[0])) - set(seen))
+        layers = _kept_by_any(target, settings.least_skipped, settings.most_skipped)
         self.adapter = Adapter.fresh(
-            target, slots=settings.slots, rank=settings.rank, layers=tuple(sorted(kept)), seed=settings.seed
+            target, slots=settings.slots, rank=settings.rank, layers=layers, seed=settings.seed
         )
         self.parameters = self.adapter.tensors()
         for p in self.parameters.values():
@@ -126,6 +148,10 @@ class Trainer:
         dice = random.Random(f"{settings.seed} {self.step}")
         low, high = settings.least_skipped, settings.most_skipped
         skipped = round(dice.triangular(low, high, (low + high) / 2))
+        # The last slot is worth least, so every second step does without it.
+        slots = max(1, settings.slots - dice.randrange(2))
+        sampled = torch.tensor(dice.sample(self.unseen, min(_SAMPLED_TOKENS, len(self.unseen))), dtype=torch.int64)
+        support = Support.of(self.target, self.seen, sampled.to(self.target.device))
         kept = self.target.kept_layers(skipped)
         total, left = 0.0, settings.blocks
         while left > 0:
@@ -135,7 +161,7 @@ class Trainer:
             left -= len(anchors)
             teacher = teach(self.target, torch.tensor(chat["ids"], device=self.target.device))
             at = torch.tensor(anchors, device=self.target.device)
-            value = loss(self.target, self.adapter, teacher, at, kept) * (len(anchors) / settings.blocks)
+            value = loss(self.target, self.adapter, teacher, at, kept, slots, support) * (len(anchors) / settings.blocks)
             value.backward()
             total += value.item()
         if not math.isfinite(total):

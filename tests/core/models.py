@@ -1,5 +1,7 @@
 """Small random-weight models of the true architectures, and a tokenizer that needs no file."""
 
+from pathlib import Path
+
 import torch
 from tokenizers import Tokenizer, decoders
 from tokenizers.models import WordLevel
@@ -72,20 +74,21 @@ def word_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def random_adapter(target: Target, slots: int = 4, seed: int = 0) -> Adapter:
-    """An adapter whose updates do something: acceptance is poor, exactness must hold."""
+    """A float32 adapter whose updates do something: acceptance is poor, exactness must hold."""
     adapter = Adapter.fresh(target, slots=slots, rank=4, layers=tuple(range(target.depth)), coherence_rank=8, seed=seed)
     dice = torch.Generator().manual_seed(seed)
     for update in adapter.updates.values():
         for _, b in update.values():
             b.copy_(torch.randn(b.shape, generator=dice) * 0.02)
     adapter.child = torch.randn(adapter.child.shape, generator=dice) * 0.1
-    return adapter.to(target.dtype, target.device)
+    return adapter
 
 
-def engine_for(model, slots: int = 4) -> Engine:
+def engine_for(model, slots: int = 4, packed: bool = False) -> Engine:
     """An engine over a transformers model, which is emptied on the way."""
     target = Target(model)
+    adapter = random_adapter(target, slots)
+    if packed:
+        assert target.pack(), "packing was to be tested, but this machine cannot"
     loaded = Loaded(target, word_tokenizer(), frozenset({2}), "test")
-    from pathlib import Path
-
-    return Engine(loaded, Path("test"), random_adapter(target, slots))
+    return Engine(loaded, Path("test"), adapter.fit(target))

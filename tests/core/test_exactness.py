@@ -7,6 +7,7 @@ import pytest
 import torch
 from core.models import CONFIGS, VOCABULARY, build, engine_for
 
+from s3d_core.kernels import skinny
 from s3d_core.settings import DraftSettings, SamplingSettings
 
 GRID = [
@@ -30,11 +31,15 @@ def prompts(count, lengths=(3, 40)):
     return [[dice.randrange(3, VOCABULARY) for _ in range(dice.randint(*lengths))] for _ in range(count)]
 
 
+needs_kernels = pytest.mark.skipif(not skinny.available(), reason="packed products need AVX-512 on Linux")
+
+
+@pytest.mark.parametrize("packed", [False, pytest.param(True, marks=needs_kernels)], ids=["torch", "packed"])
 @pytest.mark.parametrize("name", CONFIGS)
-def test_greedy_equals_transformers_generate(name):
+def test_greedy_equals_transformers_generate(name, packed):
     model = build(name)
     reference = copy.deepcopy(model)
-    engine = engine_for(model)
+    engine = engine_for(model, packed=packed)
     for prompt in prompts(3):
         expected = reference.generate(
             torch.tensor([prompt]), do_sample=False, max_new_tokens=64, eos_token_id=2, pad_token_id=0

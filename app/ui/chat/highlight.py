@@ -40,6 +40,12 @@ def highlight(code: str, language: str) -> list[tuple[int, int, str]]:
     return parts
 
 
+def warm_up() -> None:
+    """Make the languages seen most ready to use: the first use of each compiles its patterns. Any thread may call it."""
+    for language in ("python", "bash", "javascript", "json", "html", "css", "c", "cpp", "java", "sql"):
+        highlight("x", language)
+
+
 @cache
 def _role(kind) -> str | None:
     return next((role for parent, role in _ROLES if kind in parent), None)

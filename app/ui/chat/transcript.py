@@ -40,6 +40,7 @@ class Transcript(QScrollArea):
         self._messages.setSpacing(22)
         self._messages.addStretch(1)
         self.setWidget(page)
+        self._shown: list[UserMessage | ReplyMessage] = []
         self._show_drafted = False
         self._stuck = True
         self.to_end = QToolButton(self, toolTip="Go to the newest text", accessibleName="Go to the newest text")
@@ -54,7 +55,7 @@ class Transcript(QScrollArea):
     @property
     def messages(self) -> list[UserMessage | ReplyMessage]:
         """The shown messages in order."""
-        return [self._messages.itemAt(index).widget() for index in range(self._messages.count() - 1)]
+        return list(self._shown)
 
     def add_user(self, text: str) -> None:
         """Show a turn of the user, and go to it."""
@@ -75,20 +76,14 @@ class Transcript(QScrollArea):
 
     def take_last(self) -> None:
         """Remove the last message."""
-        last = self.messages[-1]
-        self._messages.removeWidget(last)
-        last.hide()
-        last.deleteLater()
-        left = self.messages
-        if left and isinstance(left[-1], ReplyMessage):
-            left[-1].set_last(True)
+        self._drop(self._shown.pop())
+        if self._shown and isinstance(self._shown[-1], ReplyMessage):
+            self._shown[-1].set_last(True)
 
     def clear(self) -> None:
         """Remove all messages."""
-        for message in self.messages:
-            self._messages.removeWidget(message)
-            message.hide()
-            message.deleteLater()
+        while self._shown:
+            self._drop(self._shown.pop())
         self._stuck = True
 
     def show_drafted(self, shown: bool) -> None:
@@ -113,8 +108,14 @@ class Transcript(QScrollArea):
         super().resizeEvent(event)
         self.to_end.setGeometry((self.viewport().width() - 32) // 2, self.viewport().height() - 42, 32, 32)
 
-    def _add(self, message: QWidget) -> None:
+    def _add(self, message: UserMessage | ReplyMessage) -> None:
+        self._shown.append(message)
         self._messages.insertWidget(self._messages.count() - 1, message)
+
+    def _drop(self, message: QWidget) -> None:
+        self._messages.removeWidget(message)
+        message.hide()
+        message.deleteLater()
 
     def _on_range(self, low: int, high: int) -> None:
         if self._stuck:

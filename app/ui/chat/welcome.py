@@ -87,10 +87,15 @@ class Welcome(QWidget):
         row.addWidget(block)
         column.addLayout(row)
         column.addStretch(4)
+        self._failure = ""
         self.show_phase(Phase.STARTING)
 
     def show_phase(self, phase: str) -> None:
         """Say how far the model is."""
+        if phase == Phase.EMPTY and self._failure:
+            self.show_failure(self._failure)
+            return
+        self._failure = ""
         waiting = phase in (Phase.STARTING, Phase.FETCHING, Phase.LOADING, Phase.MEASURING)
         self.state.setText(_HEADLINES.get(phase, ""))
         self.state.setVisible(bool(self.state.text()))
@@ -108,6 +113,7 @@ class Welcome(QWidget):
 
     def show_failure(self, sentence: str) -> None:
         """There is no model, and why; the user may try again."""
+        self._failure = sentence
         self.state.setText(sentence)
         self.state.show()
         self.progress.hide()

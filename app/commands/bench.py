@@ -1,0 +1,96 @@
+"""`s3d bench`: drafting strategies and transformers side by side on the same prompts."""
+
+import argparse
+import json
+from pathlib import Path
+
+from app.commands import options
+from app.terminal import ProgressLine
+from s3d_core.errors import PromptError, SettingError
+from s3d_core.settings import SamplingSettings, as_dict
+
+PROMPTS = Path(__file__).resolve().parent.parent.parent / "resources" / "prompts" / "bench.jsonl"
+
+
+def add_parser(subparsers) -> None:
+    """Register the command."""
+    parser = subparsers.add_parser(
+        "bench",
+        help="measure drafting strategies side by side",
+        description="Measure strategies in turn on the same prompts: medians, ratios and their spread.",
+    )
+    options.add_model_options(parser)
+    options.add_draft_options(parser, strategy=False)
+    parser.add_argument("--strategies", default="plain,lookup,skip,s3d,hf", metavar="A,B,...",
+                        help="of plain, lookup, skip, s3d, hf, hf-lookup, hf-early-exit")  # fmt: skip
+    parser.add_argument("--prompts", type=Path, default=PROMPTS, metavar="FILE", help="JSON lines with turns")
+    parser.add_argument("--limit", type=int, metavar="N", help="first N prompts")
+    parser.add_argument("--max-tokens", type=int, default=128, metavar="N", help="tokens per reply (128)")
+    parser.add_argument("--temperature", type=float, default=0.0, metavar="X", help="0 (greedy)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured here")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure; returns the exit code."""
+    sampling = SamplingSettings(temperature=args.temperature, seed=args.seed, max_tokens=args.max_tokens)
+    rows = read_prompts(args.prompts)[: args.limit]
+    if not rows:
+        raise PromptError("--limit must be at least 1.")
+    names = [name.strip() for name in args.strategies.split(",") if name.strip()]
+    if not names:
+        raise SettingError("--strategies is empty; name at least one, for example plain,s3d.")
+    engine = options.load_engine(args)
+    draft = options.draft_settings(args, engine.info.defaults)
+    from s3d_core.bench.contenders import assemble
+    from s3d_core.bench.run import measure, summary, table
+    from s3d_core.load import stock_model
+
+    contenders = assemble(
+        names, engine, draft, lambda: stock_model(Path(engine.info.path), engine.target.dtype, engine.target.device)
+    )
+    prompts = [(row["category"], engine.chat_ids([{"role": "user", "content": row["turns"][0]}])) for row in rows]
+    with ProgressLine() as line:
+        measured = measure(
+            contenders, prompts, sampling, lambda done, name: line(f"Prompt {done + 1}: {name}", done / len(prompts))
+        )
+    records = summary(measured)
+    info = engine.info
+    print(f"{info.name}, {info.dtype} on {info.device}: {len(prompts)} prompts, {args.max_tokens} tokens at most; medians")
+    print(table(records))
+    if args.json:
+        whole = {"model": info.name, "dtype": info.dtype, "device": info.device, "threads": _threads()}
+        whole |= {"settings": as_dict(draft) | as_dict(sampling), "results": records}
+        args.json.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+def read_prompts(path: Path) -> list[dict]:
+    """Rows with `category` and `turns` of a JSON-lines file.
+
+    Raises:
+        PromptError: the file cannot be read, or a line is not of that form.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PromptError(f"The prompt file {path} cannot be read: {error}.") from error
+    rows = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            rows.append({"category": str(row.get("category", "all")), "turns": [str(t) for t in row["turns"]]})
+            rows[-1]["turns"][0]
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+            raise PromptError(f'{path}, line {number}: expected a JSON object with "turns", a list of texts.') from error
+    if not rows:
+        raise PromptError(f"The prompt file {path} holds no prompt.")
+    return rows
+
+
+def _threads() -> int:
+    import torch
+
+    return torch.get_num_threads()

@@ -1,0 +1,104 @@
+"""`s3d train`: makes a draft adapter for a model, resumable at any moment."""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from app.commands import options
+from app.models import places
+from app.terminal import ProgressLine, stop_on_interrupt
+from s3d_core.errors import TrainingError
+
+
+def add_parser(subparsers) -> None:
+    """Register the command."""
+    parser = subparsers.add_parser(
+        "train",
+        help="train a draft adapter for a model",
+        description="Train a draft adapter. Run the same command again to go on after an interruption.",
+    )
+    options.add_model_options(parser)
+    parser.add_argument("--prompts", type=Path, metavar="FILE", help="JSON lines with turns, answered by the model")
+    parser.add_argument("--self-written", type=float, default=0.2, metavar="X", help="share of wholly own chats (0.2)")
+    parser.add_argument("--corpus-tokens", type=int, default=200_000, metavar="N", help="reply tokens (200000)")
+    parser.add_argument("--steps", type=int, default=2000, metavar="N", help="training steps in all (2000)")
+    parser.add_argument("--rank", type=int, metavar="N", help="rank of the updates (default: by the size budget)")
+    parser.add_argument("--slots", type=int, default=4, metavar="N", help="tokens drafted at once (4)")
+    parser.add_argument("--learning-rate", type=float, default=1e-3, metavar="X", help="peak learning rate (0.001)")
+    parser.add_argument("--measure-every", type=int, default=200, metavar="N", help="steps between measurements (200)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="default: the adapters of this user")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train; returns the exit code."""
+    for name in ("corpus_tokens", "steps", "slots", "measure_every"):
+        if getattr(args, name) < 1:
+            raise TrainingError(f"--{name.replace('_', '-')} must be at least 1.")
+    if not 0 <= args.self_written <= 1:
+        raise TrainingError("--self-written must be from 0 to 1.")
+    path = options.model_path(args)
+    with ProgressLine() as line:
+        line("Loading the libraries", 0.0)
+        from s3d_core import load as loading
+        from s3d_core.train.recipe import Recipe, train
+        from s3d_core.train.trainer import settings_for
+
+        device = loading.pick_device(args.device)
+        # The base is frozen; on a CPU float32 multiplies fastest.
+        dtype = "float32" if args.dtype == "auto" and device.type == "cpu" else args.dtype
+        loaded = loading.load(path, loading.pick_dtype(dtype, device), device, line)
+    settings = settings_for(
+        loaded.target,
+        steps=args.steps,
+        slots=args.slots,
+        rank=args.rank,
+        learning_rate=args.learning_rate,
+        seed=args.seed,
+    )
+    recipe = Recipe(args.prompts, args.self_written, args.corpus_tokens, settings, args.measure_every)
+    folder = args.out or places.data_dir() / "adapters" / loaded.name
+    command = "s3d " + shlex.join(sys.argv[1:])
+    with stop_on_interrupt() as stopped, _Bars() as bars:
+
+        def report(progress) -> bool:
+            bars.show(progress)
+            if stopped.is_set() and progress.phase == "corpus":
+                raise KeyboardInterrupt
+            return stopped.is_set()
+
+        adapter = train(loaded, recipe, folder, report, command)
+    measured = adapter.card["training"]["held_out_tokens_per_round"]
+    print(f"{measured:.2f} tokens per round on held-out chats; the adapter is in {folder}.")
+    if stopped.is_set():
+        print("Stopped before the last step; run the same command again to go on.", file=sys.stderr)
+        return 130
+    return 0
+
+
+class _Bars:
+    """A tqdm bar a phase, with measurements printed above it."""
+
+    def __enter__(self) -> "_Bars":
+        self._bar = None
+        self._phase = ""
+        return self
+
+    def __exit__(self, *error) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def show(self, progress) -> None:
+        from tqdm import tqdm
+
+        if progress.phase != self._phase:
+            self.__exit__()
+            title, unit = {"corpus": ("Writing chats", "token"), "training": ("Training", "step")}[progress.phase]
+            self._bar = tqdm(total=progress.total, initial=progress.done, desc=title, unit=unit, smoothing=0.05)
+            self._phase = progress.phase
+        self._bar.update(progress.done - self._bar.n)
+        if progress.loss is not None:
+            self._bar.set_postfix(loss=f"{progress.loss:.2f}")
+        if progress.tokens_per_round is not None:
+            tqdm.write(f"step {progress.done}: {progress.tokens_per_round:.2f} tokens per round on held-out chats")

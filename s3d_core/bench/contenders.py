@@ -1,0 +1,172 @@
+"""Who takes part in a benchmark: our strategies, and transformers' own ways of decoding.
+
+Each contender continues a prompt and says how many tokens came when, so that all are measured
+alike: the speed is that of the tokens after the first pass, the time to the first token is
+reported on its own.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from transformers import StoppingCriteria, StoppingCriteriaList
+
+from s3d_core.engine import Engine
+from s3d_core.errors import SettingError
+from s3d_core.settings import STRATEGIES, DraftSettings, SamplingSettings
+
+PEERS = ("hf", "hf-lookup", "hf-early-exit")
+NAMES = (*STRATEGIES, *PEERS)
+
+
+@dataclass
+class Reply:
+    """One measured continuation.
+
+    Attributes:
+        ids: the tokens written.
+        first_ms: request to first tokens; decode_ms: from there to the last token.
+        first_tokens: tokens that came with the first pass.
+        rounds: verify passes after the prompt was read.
+        accepted_per_slot, tried_per_slot: see `stats.Totals`; empty for peers.
+    """
+
+    ids: list[int]
+    first_ms: float
+    decode_ms: float
+    first_tokens: int
+    rounds: int
+    accepted_per_slot: list[int]
+    tried_per_slot: list[int]
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Decoding speed behind the first pass; None for a reply that ended with it."""
+        later = len(self.ids) - self.first_tokens
+        return 1000 * later / self.decode_ms if later > 0 and self.decode_ms else None
+
+    @property
+    def tokens_per_round(self) -> float:
+        """Mean tokens a pass."""
+        return len(self.ids) / self.rounds if self.rounds else 0.0
+
+
+class Contender(Protocol):
+    """The seam between the benchmark and what it measures."""
+
+    name: str
+
+    def reply(self, ids: list[int], sampling: SamplingSettings) -> Reply:
+        """Continue a prompt from a cold cache."""
+
+
+class Ours:
+    """One of this project's strategies."""
+
+    def __init__(self, engine: Engine, draft: DraftSettings):
+        self.name, self._engine, self._draft = draft.strategy, engine, draft
+
+    def reply(self, ids: list[int], sampling: SamplingSettings) -> Reply:
+        self._engine.cache.rewind(0)
+        written: list[int] = []
+        passes: list[tuple[float, int]] = []
+        tried: list[int] = []
+        accepted: list[int] = []
+        began = time.perf_counter()
+        for done in self._engine.generate(ids, self._draft, sampling):
+            written += done.ids
+            passes.append((time.perf_counter(), len(written)))
+            grow = done.depth - len(tried)
+            tried += [0] * grow
+            accepted += [0] * grow
+            for slot in range(done.depth):
+                tried[slot] += 1
+                accepted[slot] += slot < done.accepted
+        return _reply(written, began, passes, accepted, tried)
+
+
+class Transformers:
+    """`generate` of the stock model, on its own copy of the weights."""
+
+    def __init__(self, name: str, model, stop_ids: frozenset[int], early_exit: int):
+        self.name, self._model, self._stop_ids = name, model, stop_ids
+        self._options: dict = {}
+        if name == "hf-lookup":
+            self._options = {"prompt_lookup_num_tokens": 4}
+        elif name == "hf-early-exit":
+            self._options = {"assistant_early_exit": early_exit}
+
+    def reply(self, ids: list[int], sampling: SamplingSettings) -> Reply:
+        if sampling.temperature:
+            raise SettingError("The benchmark compares with transformers at temperature 0 only; leave out hf.")
+        passes: list[tuple[float, int]] = []
+
+        class Clock(StoppingCriteria):
+            def __call__(self, input_ids, scores, **kwargs):
+                passes.append((time.perf_counter(), input_ids.shape[1] - len(ids)))
+                return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)
+
+        prompt = torch.tensor([ids], device=self._model.device)
+        began = time.perf_counter()
+        with torch.inference_mode():
+            out = self._model.generate(
+                prompt,
+                attention_mask=torch.ones_like(prompt),
+                do_sample=False,
+                max_new_tokens=sampling.max_tokens,
+                eos_token_id=sorted(self._stop_ids),
+                pad_token_id=min(self._stop_ids),
+                stopping_criteria=StoppingCriteriaList([Clock()]),
+                **self._options,
+            )
+        written = out[0, len(ids) :].tolist()
+        return _reply(written, began, passes, [], [])
+
+
+def _reply(written, began, passes, accepted, tried) -> Reply:
+    # Assisted decoding counts candidates before it cuts them, so the last pass ends at what was written.
+    first_at, first_tokens = passes[0]
+    last_at = passes[-1][0]
+    return Reply(
+        written,
+        1000 * (first_at - began),
+        1000 * (last_at - first_at),
+        min(first_tokens, len(written)),
+        len(passes),
+        accepted,
+        tried,
+    )
+
+
+def assemble(
+    names: list[str], engine: Engine, draft: DraftSettings, load_peer: Callable[[], object]
+) -> list[Contender]:
+    """The contenders by their names.
+
+    Args:
+        draft: settings for our strategies; each takes what concerns it.
+        load_peer: loads the stock model for transformers; called at most once.
+
+    Raises:
+        SettingError: a name is unknown, or a strategy cannot run on this model.
+    """
+    contenders: list[Contender] = []
+    peer = None
+    for name in names:
+        if name in STRATEGIES:
+            if name not in engine.strategies:
+                raise SettingError("This model has no draft adapter, so s3d cannot run; leave it out of --strategies.")
+            settings = {"skipped": draft.skipped, "tree_size": draft.tree_size, "exactness": draft.exactness}
+            length = draft.draft_length
+            if name == "skip":
+                # Token by token each draft costs a pass, so few layers must be skipped and little drafted.
+                settings["skipped"], length = engine.target.depth // 5, 2
+            contenders.append(Ours(engine, DraftSettings(name, draft_length=length, **settings)))
+        elif name in PEERS:
+            peer = peer or load_peer()
+            contenders.append(Transformers(name, peer, engine.stop_ids, engine.target.depth // 2))
+        else:
+            raise SettingError(f"There is no strategy {name!r}; choose from {', '.join(NAMES)}.")
+    return contenders

@@ -1,0 +1,147 @@
+"""Interleaved measuring and its summary: medians, ratios prompt by prompt, and the spread."""
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from s3d_core.bench.contenders import Contender, Reply
+from s3d_core.settings import SamplingSettings
+
+
+@dataclass
+class Row:
+    """What one contender did over all prompts."""
+
+    name: str
+    replies: list[Reply] = field(default_factory=list)
+    categories: list[str] = field(default_factory=list)
+
+    @property
+    def tokens_per_round(self) -> float:
+        """Over all replies together."""
+        rounds = sum(r.rounds for r in self.replies)
+        return sum(len(r.ids) for r in self.replies) / rounds if rounds else 0.0
+
+    @property
+    def acceptance(self) -> list[float]:
+        """Share of rounds in which the first k drafts were accepted."""
+        slots = max((len(r.tried_per_slot) for r in self.replies), default=0)
+
+        def total(lists):
+            return [sum(x[i] for x in lists if i < len(x)) for i in range(slots)]
+
+        tried = total([r.tried_per_slot for r in self.replies])
+        accepted = total([r.accepted_per_slot for r in self.replies])
+        return [a / t if t else 0.0 for a, t in zip(accepted, tried, strict=True)]
+
+    @property
+    def first_ms(self) -> float:
+        """Median time to the first token."""
+        return statistics.median(r.first_ms for r in self.replies)
+
+
+def measure(
+    contenders: Sequence[Contender],
+    prompts: Sequence[tuple[str, list[int]]],
+    sampling: SamplingSettings,
+    report: Callable[[int, str], None],
+) -> list[Row]:
+    """Let every contender continue every prompt, taking turns and changing who begins.
+
+    Args:
+        prompts: (category, token ids).
+        report: called with (prompts done, contender at work).
+    """
+    rows = {c.name: Row(c.name) for c in contenders}
+    for contender in contenders:
+        # A short reply that is not counted pays for threads, memory and compiled parts.
+        contender.reply(prompts[0][1], SamplingSettings(max_tokens=8, temperature=sampling.temperature))
+    for number, (category, ids) in enumerate(prompts):
+        shift = number % len(contenders)
+        for contender in (*contenders[shift:], *contenders[:shift]):
+            report(number, contender.name)
+            rows[contender.name].replies.append(contender.reply(ids, sampling))
+            rows[contender.name].categories.append(category)
+    return list(rows.values())
+
+
+def ratios(row: Row, other: Row) -> list[float]:
+    """Speed of `row` over `other`, prompt by prompt; replies too short to time are left out."""
+    pairs = zip(row.replies, other.replies, strict=True)
+    speeds = [(a.tokens_per_second, b.tokens_per_second) for a, b in pairs]
+    return [a / b for a, b in speeds if a and b]
+
+
+def spread(values: Sequence[float]) -> tuple[float, float, float]:
+    """Median and quartiles: (lower, median, upper)."""
+    if not values:
+        return (float("nan"),) * 3
+    if len(values) == 1:
+        return (values[0],) * 3
+    lower, middle, upper = statistics.quantiles(values, n=4, method="inclusive")
+    return lower, middle, upper
+
+
+def summary(rows: Sequence[Row]) -> list[dict]:
+    """One JSON-ready record a contender."""
+    by_name = {row.name: row for row in rows}
+    reference = by_name.get("plain", rows[0])
+    records = []
+    for row in rows:
+        lower, middle, upper = spread([s for r in row.replies if (s := r.tokens_per_second)])
+        record = {
+            "strategy": row.name,
+            "prompts": len(row.replies),
+            "tokens": sum(len(r.ids) for r in row.replies),
+            "tokens_per_second": {"median": middle, "quartiles": [lower, upper]},
+            "tokens_per_round": row.tokens_per_round,
+            "acceptance_per_slot": row.acceptance,
+            "time_to_first_token_ms": row.first_ms,
+            "same_text_as_plain": sum(
+                a.ids == b.ids for a, b in zip(row.replies, reference.replies, strict=True)
+            ),
+            "ratio": {},
+            "by_category": _by_category(row, reference),
+        }
+        for name in ("plain", "hf", "hf-lookup"):
+            if name in by_name:
+                low, mid, high = spread(ratios(row, by_name[name]))
+                record["ratio"][name] = {"median": mid, "quartiles": [low, high]}
+        records.append(record)
+    return records
+
+
+def _by_category(row: Row, reference: Row) -> dict:
+    found: dict[str, dict] = {}
+    for category in sorted(set(row.categories)):
+        chosen = [i for i, name in enumerate(row.categories) if name == category]
+        part = Row(row.name, [row.replies[i] for i in chosen])
+        other = Row(reference.name, [reference.replies[i] for i in chosen])
+        found[category] = {
+            "prompts": len(chosen),
+            "tokens_per_round": part.tokens_per_round,
+            f"ratio_to_{reference.name}": spread(ratios(part, other))[1],
+        }
+    return found
+
+
+def table(records: Sequence[dict]) -> str:
+    """The records as a table for a terminal."""
+    names = [n for n in ("plain", "hf", "hf-lookup") if n in records[0]["ratio"]]
+    head = ["strategy", "tokens/s", "(quartiles)", "tokens/round", *(f"x {n}" for n in names), "first token", "same text"]
+    lines = [head]
+    for r in records:
+        speed = r["tokens_per_second"]
+        lines.append(
+            [
+                r["strategy"],
+                f"{speed['median']:.1f}",
+                "({:.1f}-{:.1f})".format(*speed["quartiles"]),
+                f"{r['tokens_per_round']:.2f}",
+                *("{:.2f} ({:.2f}-{:.2f})".format(q["median"], *q["quartiles"]) for n in names for q in [r["ratio"][n]]),
+                f"{r['time_to_first_token_ms']:.0f} ms",
+                f"{r['same_text_as_plain']}/{r['prompts']}",
+            ]
+        )
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines)

@@ -1,0 +1,80 @@
+"""While a reply streams, the event loop is never away for long."""
+
+import time
+
+import pytest
+from PySide6.QtCore import Qt, QTimer
+from ui.conftest import PATIENCE_MS
+from ui.scripted import scripted_parts
+
+from app.engine.worker import Phase
+
+CODE = """
+Here is **part {n}** of the answer, with a list:
+
+1. It walks over `items` once.
+2. It keeps the *largest* seen.
+
+```python
+def largest_{n}(items: list[int]) -> int:
+    '''The largest of some numbers.'''
+    best = items[0]
+    for item in items[1:]:
+        if item > best:  # a new best
+            best = item
+    return best
+```
+
+| step | cost |
+|-----:|:-----|
+| {n} | O(n) |
+"""
+LONG_CODE = (
+    "Listing:\n\n```python\n" + "".join(f"value_{n} = compute({n}, 'text')  # line {n}\n" for n in range(120)) + "```\n"
+)
+
+
+class GapMeter:
+    """Measures how late a 5 ms timer is, in the window's own thread."""
+
+    def __init__(self, parent):
+        self.gaps: list[float] = []
+        self._last = time.perf_counter()
+        self._timer = QTimer(parent, interval=5)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.timeout.connect(self._tick)
+        self._timer.start()
+
+    def _tick(self) -> None:
+        now = time.perf_counter()
+        self.gaps.append(now - self._last)
+        self._last = now
+
+    def stop(self) -> None:
+        self._timer.stop()
+
+    @property
+    def worst_ms(self) -> float:
+        return 1000 * max(self.gaps)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("drafted", [False, True], ids=["plain text", "drafted tokens shown"])
+def test_the_event_loop_is_never_away_for_100_ms_at_200_tokens_per_second(
+    open_window, engine, say, qtbot, record_property, drafted
+):
+    engine.reply = "".join(CODE.format(n=n) for n in range(6)) + LONG_CODE
+    window = open_window(scripted_parts(engine), size=(1400, 900))
+    window.panel.colouring.setChecked(drafted)
+    say(window, "Go", wait=False)
+    meter = GapMeter(window)
+    begun = time.perf_counter()
+    qtbot.waitUntil(lambda: window.link.phase == Phase.READY, timeout=6 * PATIENCE_MS)
+    meter.stop()
+    took, tokens = time.perf_counter() - begun, -(-len(engine.reply) // 4)
+    record_property("worst_gap_ms", round(meter.worst_ms, 1))
+    print(f"worst gap {meter.worst_ms:.0f} ms, {tokens / took:.0f} tokens/s, {took:.1f} s")
+    assert window.chat.transcript.messages[-1].body.text == engine.reply
+    assert tokens / took > 180
+    assert took > 5
+    assert meter.worst_ms < 100

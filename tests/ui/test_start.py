@@ -1,0 +1,106 @@
+"""The program as a process: the window comes fast and without torch, and everything ends when it is closed."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+SCRIPT = """
+import json, sys, time
+import psutil
+from app import bootstrap
+from app.engine import link, worker
+from ui.scripted import ScriptedEngine, scripted_parts
+worker.real_parts = lambda: scripted_parts(ScriptedEngine())
+from PySide6.QtCore import QEvent, QObject, QTimer
+from PySide6.QtWidgets import QApplication
+from app.ui.window import Window
+
+told = {}
+show = Window.showEvent
+
+def shown(window, event):
+    show(window, event)
+    told["visible"] = time.time() - psutil.Process().create_time()
+    told["heavy"] = sorted({"torch", "transformers"} & set(sys.modules))
+    QTimer.singleShot(1500, lambda: close(window))
+
+def close(window):
+    told["phase"] = window.link.phase
+    told["gauge"] = window.topbar.gauge.accessibleDescription()
+    told["log"] = [entry.name for entry in __import__("pathlib").Path(sys.argv[1]).iterdir()]
+    window.close()
+
+Window.showEvent = shown
+told["code"] = bootstrap.run_window()
+told["threads"] = psutil.Process().num_threads()
+print(json.dumps(told))
+"""
+
+
+def start(tmp_path, script=SCRIPT, **environment) -> subprocess.CompletedProcess:
+    settings = {
+        **os.environ,
+        "S3D_HOME": str(tmp_path),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
+    }
+    settings |= {"QT_QPA_PLATFORM": "offscreen"} | environment
+    settings = {name: value for name, value in settings.items() if value is not None}
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    return subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, timeout=60)
+
+
+def test_the_window_is_visible_within_three_seconds_and_closes_cleanly(tmp_path, record_property):
+    done = start(tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    record_property("visible_s", round(told["visible"], 2))
+    assert told["visible"] < 3
+    assert told["heavy"] == []
+    assert told["phase"] == "ready"
+    assert "Free: " in told["gauge"]
+    assert told["code"] == 0
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="these always have a display")
+def test_without_a_display_it_says_so_and_names_ask(tmp_path):
+    script = "import sys; sys.argv = ['s3d-chat']; from app.__main__ import main; sys.exit(main())"
+    done = start(tmp_path, script, QT_QPA_PLATFORM=None, DISPLAY=None, WAYLAND_DISPLAY=None)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "no display" in done.stderr
+    assert "./start.sh ask" in done.stderr
+
+
+def test_an_error_nobody_caught_is_said_in_the_window_and_logged(tmp_path):
+    accident = SCRIPT.replace(
+        '    told["phase"]',
+        '    QTimer.singleShot(0, lambda: 1 / 0)\n    QApplication.processEvents()\n    told["phase"]',
+    ).replace("    window.close()", "    QTimer.singleShot(300, lambda: finish(window))")
+    accident = accident.replace(
+        "Window.showEvent = shown",
+        "def finish(window):\n    told['notice'] = window.chat.notice.text\n    window.close()\nWindow.showEvent = shown",
+    )
+    done = start(tmp_path, accident)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["notice"] == "Something went wrong: division by zero"
+    assert "ZeroDivisionError" in (tmp_path / "s3d-chat.log").read_text(encoding="utf-8")
+
+
+def test_qt_calls_do_not_wear_out_none():
+    # PySide6 6.12.0 took one reference to None too many in every call that returns nothing, which only Pythons before
+    # 3.12 count: after some thousand calls the interpreter died with "none_dealloc: deallocating None".
+    from PySide6.QtCore import QTimer
+
+    timer = QTimer()
+    before = sys.getrefcount(None)
+    for _ in range(1000):
+        timer.stop()
+    assert sys.getrefcount(None) > before - 500

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import logging.handlers
 import os
+import signal
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -84,8 +85,15 @@ async def live(application) -> None:
     window.show()
     window.link.start()
     beside = [asyncio.create_task(watch_memory(window)), asyncio.create_task(asyncio.to_thread(highlight.warm_up))]
+    # Python runs this when it next runs anything in this thread: within a second, by the memory watch.
+    signal.signal(signal.SIGTERM, lambda number, frame: window.close())
     try:
         await over.wait()
+    except asyncio.CancelledError:
+        # Ctrl-C in the terminal: asyncio cancels this task.
+        window.close()
+        await over.wait()
+        raise
     finally:
         for task in beside:
             task.cancel()

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from s3d_core.errors import AdapterError
 from s3d_core.kernels import skinny
 from s3d_core.kernels.skinny import Packed
-from s3d_core.target import LINEARS, Target, Update
+from s3d_core.target import LINEARS, Target, Update, Weight, as_tensor
 
 FORMAT = "s3d-adapter"
 VERSION = 1
@@ -52,8 +52,10 @@ class Adapter:
     @property
     def bytes(self) -> int:
         """Memory of the parameters, in bytes."""
-        stored = [t.blocks if isinstance(t, Packed) else t for t in self.tensors().values()]
-        return sum(t.numel() * t.element_size() for t in stored)
+        stored: list[Weight] = [self.masks, self.norm, self.parent, self.child]
+        stored += [weight for update in self.updates.values() for pair in update.values() for weight in pair]
+        tensors = [t.blocks if isinstance(t, Packed) else t for t in stored]
+        return sum(t.numel() * t.element_size() for t in tensors)
 
     @classmethod
     def fresh(
@@ -67,9 +69,9 @@ class Adapter:
         def normal(*shape, scale):
             return (torch.randn(*shape, generator=random) * scale).to(device)
 
-        mean = target.embedding.float().mean(0)
-        spread = target.embedding.float().std().item()
-        updates = {}
+        embedding = as_tensor(target.embedding).float()
+        mean, spread = embedding.mean(0), embedding.std().item()
+        updates: dict[int, Update] = {}
         for i in layers:
             layer = target.layers[i]
             updates[i] = {}
@@ -90,7 +92,7 @@ class Adapter:
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Every parameter by the name it has in the file."""
-        named = {
+        named: dict[str, torch.Tensor] = {
             "masks": self.masks,
             "norm": self.norm,
             "coherence.parent": self.parent,
@@ -98,31 +100,29 @@ class Adapter:
         }
         for i, update in self.updates.items():
             for name, (a, b) in update.items():
-                named[f"layers.{i}.{name}.a"] = a
-                named[f"layers.{i}.{name}.b"] = b
+                named[f"layers.{i}.{name}.a"] = as_tensor(a)
+                named[f"layers.{i}.{name}.b"] = as_tensor(b)
         return named
 
     def to(self, dtype: torch.dtype, device: torch.device) -> "Adapter":
         """The same adapter in another precision or place."""
 
-        def move(t):
-            return t.detach().to(device, dtype).contiguous()
+        def move(weight: Weight) -> torch.Tensor:
+            return as_tensor(weight).detach().to(device, dtype).contiguous()
 
-        updates = {
+        updates: dict[int, Update] = {
             i: {name: (move(a), move(b)) for name, (a, b) in update.items()} for i, update in self.updates.items()
         }
-        return Adapter(
-            move(self.masks), move(self.norm), move(self.parent), move(self.child), updates, self.card
-        )
+        return Adapter(move(self.masks), move(self.norm), move(self.parent), move(self.child), updates, self.card)
 
     def fit(self, target: Target) -> "Adapter":
         """The same adapter as `target` runs it: in its place, its precisions, and packed if it is."""
         fitted = self.to(target.activations, target.device)
         if target.is_packed:
 
-            def pack(t):
-                t = t.to(target.dtype)
-                return Packed(t) if skinny.fits(t) else t.float()
+            def pack(weight: Weight) -> Weight:
+                tensor = as_tensor(weight).to(target.dtype)
+                return Packed(tensor) if skinny.fits(tensor) else tensor.float()
 
             fitted.updates = {
                 i: {name: (pack(a), pack(b)) for name, (a, b) in update.items()} for i, update in self.updates.items()
@@ -134,12 +134,11 @@ class Adapter:
         folder.mkdir(parents=True, exist_ok=True)
         card = {"format": FORMAT, "version": VERSION} | self.card | {"slots": self.slots}
         tensors = {k: t.detach().to("cpu", dtype).contiguous() for k, t in self.tensors().items()}
-        staged = folder / (WEIGHTS + ".part")
-        save_file(tensors, staged, metadata={"card": json.dumps(card)})
-        staged.replace(folder / WEIGHTS)
-        staged = folder / (CARD + ".part")
-        staged.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-        staged.replace(folder / CARD)
+        staged = {name: folder / (name + ".part") for name in (WEIGHTS, CARD)}
+        save_file(tensors, staged[WEIGHTS], metadata={"card": json.dumps(card)})
+        staged[CARD].write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+        for name, file in staged.items():
+            file.replace(folder / name)
 
     @classmethod
     def load(cls, folder: Path, target: Target) -> "Adapter":
@@ -170,20 +169,22 @@ class Adapter:
                 card,
             )
         except (OSError, SafetensorError, KeyError, ValueError) as error:
-            raise AdapterError(f"The draft adapter in {folder} is damaged ({error}); fetch or train it again.") from error
+            raise AdapterError(
+                f"The draft adapter in {folder} is damaged ({error}); fetch or train it again."
+            ) from error
         adapter._check_shapes(target, folder)
         return adapter.fit(target)
 
     def _check_shapes(self, target: Target, folder: Path) -> None:
         hidden = target.embedding.shape[1]
         fits = self.masks.dim() == 2 and self.masks.shape[1] == hidden and self.norm.shape == (hidden,)
-        fits &= self.parent.shape == self.child.shape and self.parent.shape[:1] == (hidden,)
+        fits &= self.parent.shape == self.child.shape == (hidden, *self.parent.shape[-1:])
         for i, update in self.updates.items():
             fits &= 0 <= i < target.depth and set(update) == set(LINEARS)
             if fits:
                 for name, (a, b) in update.items():
                     out, into = getattr(target.layers[i], name).shape
-                    fits &= a.shape == (a.shape[0], into) and b.shape == (out, a.shape[0])
+                    fits &= len(a.shape) == 2 and a.shape == (a.shape[0], into) and b.shape == (out, a.shape[0])
         if not fits:
             raise AdapterError(f"The draft adapter in {folder} does not have the model's shapes; train it again.")
 
@@ -203,5 +204,7 @@ def read_card(folder: Path) -> dict:
     if not isinstance(card, dict) or card.get("format") != FORMAT:
         raise AdapterError(f"{folder / CARD} is not the card of a draft adapter.")
     if card.get("version") != VERSION:
-        raise AdapterError(f"The draft adapter in {folder} has format {card.get('version')}; this program reads {VERSION}.")
+        raise AdapterError(
+            f"The draft adapter in {folder} has format {card.get('version')}; this program reads {VERSION}."
+        )
     return card

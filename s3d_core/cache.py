@@ -5,6 +5,8 @@ into place (accepted) or simply overwritten by the next pass (rejected). The dra
 the same slots as scratch, which is why drafting needs no memory of its own.
 """
 
+from typing import Any
+
 import torch
 
 
@@ -18,7 +20,7 @@ class Cache:
 
     def __init__(self, layers: int, kv_heads: int, head_dim: int, dtype: torch.dtype, device: torch.device):
         self._shape = (kv_heads, head_dim)
-        self._options = {"dtype": dtype, "device": device}
+        self._options: dict[str, Any] = {"dtype": dtype, "device": device}
         self.keys = [torch.empty(kv_heads, 0, head_dim, **self._options) for _ in range(layers)]
         self.values = [torch.empty(kv_heads, 0, head_dim, **self._options) for _ in range(layers)]
         self.ids: list[int] = []

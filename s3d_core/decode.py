@@ -85,39 +85,41 @@ def verify(target: Target, cache: Cache, current: int, tree: Tree) -> torch.Tens
     return target.logits(x)
 
 
-def accept(
-    tree: Tree, logits: torch.Tensor, ids: list[int], sampler: Sampler, exactness: float
-) -> Accepted:
+def accept(tree: Tree, logits: torch.Tensor, ids: list[int], sampler: Sampler, exactness: float) -> Accepted:
     """Walk down the tree with the target's own samples.
 
     At each node the target's token is drawn; while it is among the node's children it is taken,
     else it is the round's last token. Below exactness 1 a plausible child is taken as well.
+    Nodes with the same path are one place: their rows hold the same keys and values.
     """
     tokens, parents = tree.tokens.tolist(), tree.parents.tolist()
     children: dict[int, list[int]] = {}
     for node, parent in enumerate(parents, 1):
         children.setdefault(parent, []).append(node)
     drawn_greedily = logits.argmax(dim=-1).tolist() if sampler.greedy and not sampler.penalised else None
-    node, emitted, rows, relaxed = 0, [], [0], 0
+    emitted: list[int] = []
+    place, rows, relaxed = [0], [0], 0
     while True:
-        here = children.get(node, [])
+        node = place[0]
+        here = [child for same in place for child in children.get(same, [])]
         if drawn_greedily is not None and (exactness == 1 or not here):
             token, scores = drawn_greedily[node], None
         else:
             scores = sampler.scores(logits[node], ids + emitted if sampler.penalised else ())
             token = sampler.draw(scores, len(ids) + len(emitted))
-        following = next((child for child in here if tokens[child - 1] == token), None)
-        if following is None and exactness < 1 and here and scores is not None:
+        following = [child for child in here if tokens[child - 1] == token]
+        if not following and exactness < 1 and here and scores is not None:
             log_p = scores.log_softmax(dim=-1)
             best = max(here, key=lambda child: float(log_p[tokens[child - 1]]))
             if float(log_p[tokens[best - 1]].exp()) >= plausible(scores, exactness):
-                following, token = best, tokens[best - 1]
+                token = tokens[best - 1]
+                following = [child for child in here if tokens[child - 1] == token]
                 relaxed += 1
         emitted.append(token)
-        if following is None:
+        if not following:
             return Accepted(emitted, rows, [True] * (len(emitted) - 1) + [False], relaxed)
-        rows.append(following)
-        node = following
+        rows.append(following[0])
+        place = following
 
 
 @dataclass
@@ -191,7 +193,7 @@ def rounds(
             reason = "context"
         if reason is not None:
             pieces += text.flush()
-        strategy.learn(state, len(tree), accepted)
+        strategy.learn(emitted)
         ended = time.perf_counter()
         yield Round(
             ids=tuple(emitted),

@@ -41,8 +41,8 @@ class Strategy(Protocol):
     def propose(self, state: State) -> Tree:
         """Candidates for the tokens after the current one; empty means plain decoding."""
 
-    def learn(self, state: State, drafted: int, accepted: int) -> None:
-        """What became of the last proposal."""
+    def learn(self, emitted: list[int]) -> None:
+        """The tokens that the last proposal's round emitted."""
 
 
 class Plain:
@@ -54,14 +54,14 @@ class Plain:
     def propose(self, state: State) -> Tree:
         return self._none
 
-    def learn(self, state: State, drafted: int, accepted: int) -> None:
+    def learn(self, emitted: list[int]) -> None:
         pass
 
 
 class Lookup:
     """The continuation of the newest n-gram's last occurrence (prompt lookup decoding)."""
 
-    longest, shortest = 3, 1
+    longest = 3
 
     def __init__(self, target: Target):
         self._device = target.device
@@ -70,16 +70,20 @@ class Lookup:
         length = min(state.settings.draft_length, state.most)
         return Tree.chain(self.find(state.ids, length), self._device)
 
-    def find(self, ids: list[int], length: int) -> list[int]:
-        """Up to `length` tokens that followed the last earlier occurrence of the newest n-gram."""
-        for n in range(min(self.longest, len(ids) - 1), self.shortest - 1, -1):
+    def find(self, ids: list[int], length: int, shortest: int = 1) -> list[int]:
+        """Up to `length` tokens that followed the last earlier occurrence of the newest n-gram.
+
+        Args:
+            shortest: tokens that must agree at least; the longest n-gram, of 3, is tried first.
+        """
+        for n in range(min(self.longest, len(ids) - 1), shortest - 1, -1):
             gram = ids[-n:]
             for start in range(len(ids) - n - 1, -1, -1):
                 if ids[start : start + n] == gram:
                     return ids[start + n : start + n + length]
         return []
 
-    def learn(self, state: State, drafted: int, accepted: int) -> None:
+    def learn(self, emitted: list[int]) -> None:
         pass
 
 
@@ -104,7 +108,7 @@ class SkipDraft:
         steps = torch.arange(len(drafted), device=target.device)
         return Tree(torch.cat(drafted), steps, steps + 1, len(drafted))
 
-    def learn(self, state: State, drafted: int, accepted: int) -> None:
+    def learn(self, emitted: list[int]) -> None:
         pass
 
 
@@ -112,18 +116,26 @@ class S3D:
     """Mid-layer skipping and simultaneous multi-token drafting (S3D, arXiv:2405.20314).
 
     One pass over the kept layers, adapter on, for `[x_n, m_1 ... m_(g-1)]` gives the marginals of
-    the next g tokens; the coherence term joins them into paths.
+    the next g tokens; the coherence term joins them into paths. While copying what was said
+    before has gone well lately, one path of the tree is such a copy (this project's addition).
     """
+
+    copy_gram = 2
+    copy_pays = 0.5  # tokens that a copy must lately have been right for, on average
 
     def __init__(self, target: Target, adapter: Adapter):
         self._target, self._adapter = target, adapter
         slots = adapter.slots
         self._causal = torch.ones(slots, slots, dtype=torch.bool, device=target.device).tril()
         self._offsets = torch.arange(slots, device=target.device)
+        self._lookup = Lookup(target)
+        self._copy: list[int] = []
+        self._copied = 0.0
 
     def propose(self, state: State) -> Tree:
         target, adapter, settings = self._target, self._adapter, state.settings
-        slots = min(settings.draft_length, state.most, adapter.slots)
+        length = min(settings.draft_length, state.most)
+        slots = min(length, adapter.slots)
         kept = target.kept_layers(settings.skipped)
         n = len(state.cache)
         current = torch.tensor(state.ids[-1:], device=target.device)
@@ -132,7 +144,19 @@ class S3D:
         visible = self._causal[:slots, :slots]
         x = target.cached_pass(x, positions, n + slots - 1, state.cache, visible, kept, adapter.updates)
         logits, tokens = target.logits(x, adapter.norm).float().topk(min(_TOP_K, target.head.shape[0]), dim=-1)
-        return best_first(logits, tokens, self._coherence(tokens), settings.tree_size)
+        self._copy = self._lookup.find(state.ids, length, shortest=self.copy_gram)
+        copy = self._copy if self._copied >= self.copy_pays else []
+        if settings.tree_size <= len(copy):
+            copy = []
+        tree = best_first(logits, tokens, self._coherence(tokens), settings.tree_size - len(copy))
+        return tree.with_chain(copy)
+
+    def learn(self, emitted: list[int]) -> None:
+        """Keep count of how far a copy would have been right, tried or not."""
+        if self._copy:
+            right = next((i for i, (a, b) in enumerate(zip(self._copy, emitted, strict=False)) if a != b), None)
+            right = min(len(self._copy), len(emitted)) if right is None else right
+            self._copied += 0.2 * (right - self._copied)
 
     def _coherence(self, tokens: torch.Tensor) -> torch.Tensor | None:
         if tokens.shape[0] == 1:
@@ -140,9 +164,6 @@ class S3D:
         rows = self._target.embed(tokens)
         parents, children = rows[:-1] @ self._adapter.parent, rows[1:] @ self._adapter.child
         return (parents @ children.transpose(1, 2)).float()
-
-    def learn(self, state: State, drafted: int, accepted: int) -> None:
-        pass
 
 
 def strategies(target: Target, adapter: Adapter | None) -> dict[str, Strategy]:

@@ -1,8 +1,8 @@
 """The decoder as one object: load a model, turn chats into tokens, generate rounds.
 
-    engine = Engine.load(path)
-    for done in engine.generate(engine.chat_ids(messages), DraftSettings(), SamplingSettings()):
-        print(done.text, end="")
+engine = Engine.load(path)
+for done in engine.generate(engine.chat_ids(messages), DraftSettings(), SamplingSettings()):
+    print(done.text, end="")
 """
 
 import gc
@@ -19,6 +19,7 @@ from s3d_core.adapter import Adapter, read_card
 from s3d_core.decode import Limits, prefill, rounds
 from s3d_core.draft import strategies
 from s3d_core.errors import AdapterError, PromptError, SettingError
+from s3d_core.gguf import Progress
 from s3d_core.sampling import Sampler
 from s3d_core.settings import MAX_DRAFT_LENGTH, DraftSettings, SamplingSettings
 from s3d_core.stats import ModelInfo, Round
@@ -73,14 +74,14 @@ class Engine:
         dtype: str = "auto",
         device: str = "auto",
         adapter: Path | str | None = "auto",
-        adapters: Sequence[Path] = (ADAPTERS,),
-        progress: loading.Progress | None = None,
+        adapters: Sequence[Path] = (),
+        progress: Progress | None = None,
     ) -> "Engine":
         """Load a safetensors folder or a GGUF file and measure plain decoding on it.
 
         Args:
-            adapter: a folder, None for none, or "auto": the first in `adapters` made for these weights.
-            adapters: folders of adapter folders.
+            adapter: a folder, None for none, or "auto": one made for these weights, where there is one.
+            adapters: folders of adapter folders, looked through before the shipped ones.
             progress: called with (phase, 0..1); an exception it raises ends the loading.
 
         Raises:
@@ -93,7 +94,7 @@ class Engine:
         progress("Loading the draft adapter", 0.85)
         found, notice = None, None
         if adapter == "auto":
-            found, notice = find_adapter(loaded.target, adapters)
+            found, notice = find_adapter(loaded.target, (*adapters, ADAPTERS))
         elif adapter is not None:
             found = Adapter.load(Path(adapter), loaded.target)
         engine = cls(loaded, Path(path), found, notice)

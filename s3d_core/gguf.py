@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 
 from s3d_core.errors import ModelError
 
@@ -48,9 +49,10 @@ def unpacked(path: Path, dtype: torch.dtype, progress: Progress) -> Path:
         _unpack(path, dtype, staged)
         (staged / _STAMP).write_text(json.dumps(source))
         staged.replace(folder)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # safetensors has its own for a disk that is full
         shutil.rmtree(staged, ignore_errors=True)
-        raise ModelError(f"{path.name} cannot be unpacked in {path.parent}: {error.strerror or error}.") from error
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError(f"{path.name} cannot be unpacked in {path.parent}: {reason}.") from error
     return folder
 
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -24,7 +25,7 @@ class Loaded:
     """
 
     target: Target
-    tokenizer: object
+    tokenizer: Any
     stop_ids: frozenset[int]
     name: str
 
@@ -39,10 +40,16 @@ def pick_device(device: str) -> torch.device:
         device = "cuda:0" if torch.cuda.is_available() else "cpu"
     try:
         picked = torch.device(device)
-        if picked.type == "cuda" and not torch.cuda.is_available():
-            raise ModelError("No NVIDIA GPU can be used by this installation of torch; choose the device cpu.")
     except RuntimeError as error:
         raise ModelError(f"There is no device called {device!r}; choose auto, cpu or cuda.") from error
+    if picked.type not in ("cpu", "cuda"):
+        raise ModelError(f"This program does not run on the device {device!r}; choose auto, cpu or cuda.")
+    if picked.type == "cuda":
+        if not torch.cuda.is_available():
+            raise ModelError("No NVIDIA GPU can be used by this installation of torch; choose the device cpu.")
+        count = torch.cuda.device_count()
+        if (picked.index or 0) >= count:
+            raise ModelError(f"There is no GPU {picked.index} here; the last one is cuda:{count - 1}.")
     return picked
 
 
@@ -92,13 +99,21 @@ def load(path: Path, dtype: torch.dtype, device: torch.device, progress: Progres
         raise ModelError(f"The tokenizer of {path.name} cannot be read ({_brief(error)}); fetch it again.") from error
     progress("Loading the weights", 0.5)
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, local_files_only=True, trust_remote_code=False, use_safetensors=True
+        model, found = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=dtype,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
         )
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise ModelError(f"{path.name} does not fit into the memory of this machine.") from error
     except Exception as error:  # transformers and safetensors raise many kinds for a damaged file
         raise ModelError(f"{path.name} cannot be read as a model ({_brief(error)}); fetch it again.") from error
+    if missing := sorted(found["missing_keys"]):
+        # transformers would go on with random numbers in their place.
+        raise ModelError(f"{path.name} is incomplete: {missing[0]} is missing; fetch it again.")
     progress("Preparing the layers", 0.8)
     generation = model.generation_config
     try:
@@ -106,7 +121,9 @@ def load(path: Path, dtype: torch.dtype, device: torch.device, progress: Progres
         target = Target(model)
     except torch.OutOfMemoryError as error:
         raise ModelError(f"{path.name} does not fit into the memory of {device}.") from error
-    return Loaded(target, tokenizer, stop_tokens(tokenizer, target.config, generation), path.stem if path.is_file() else path.name)
+    return Loaded(
+        target, tokenizer, stop_tokens(tokenizer, target.config, generation), path.stem if path.is_file() else path.name
+    )
 
 
 def stock_model(path: Path, dtype: torch.dtype, device: torch.device):
@@ -120,7 +137,7 @@ def stock_model(path: Path, dtype: torch.dtype, device: torch.device):
 
 def stop_tokens(tokenizer, config, generation=None) -> frozenset[int]:
     """Every token that ends a reply: as configured, and the known end-of-turn tokens of the vocabulary."""
-    found: set[int] = set()
+    found: set[int | None] = set()
     for source in (generation, config, tokenizer):
         eos = getattr(source, "eos_token_id", None)
         found |= set(eos) if isinstance(eos, (list, tuple)) else {eos}
@@ -141,10 +158,12 @@ def check_folder(path: Path) -> None:
         raise ModelError(f"{path} holds no model: its config.json is missing.") from error
     except ValueError as error:
         raise ModelError(f"{path / 'config.json'} is damaged; fetch the model again.") from error
-    names = config.get("architectures") or ["an unnamed architecture"]
-    if names[0] not in ARCHITECTURES:
+    names = config.get("architectures") if isinstance(config, dict) else None
+    name = names[0] if isinstance(names, list) and names else None
+    if name not in ARCHITECTURES:
         known = ", ".join(a.removesuffix("ForCausalLM") for a in ARCHITECTURES)
-        raise ModelError(f"{path.name} is a {names[0]} model; these families can be run: {known}.")
+        kind = f"is a {name} model" if name else "does not say what family it is of"
+        raise ModelError(f"{path.name} {kind}; these families can be run: {known}.")
     if not list(path.glob("*.safetensors")):
         raise ModelError(f"{path} holds no safetensors weights; other formats can run code and are refused.")
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from s3d_core.attention import additive_masks, fold_attention, rotate
 from s3d_core.cache import Cache
 from s3d_core.errors import ModelError, SettingError
 from s3d_core.kernels import skinny
@@ -117,13 +118,16 @@ class Target:
         Returns:
             Whether it was done.
         """
+        if self.is_packed:
+            return True
         matrices = [self.head] + [getattr(layer, name) for layer in self.layers for name in LINEARS]
-        if not skinny.available() or not all(skinny.fits(m) for m in matrices):
+        if not skinny.available() or not all(skinny.fits(as_tensor(m)) for m in matrices):
             return False
         self.fingerprint()
-        tied = self.head.data_ptr() == self.embedding.data_ptr()
-        self.head = Packed(self.head)
-        self.embedding = self.head if tied else self.embedding
+        head, embedding = as_tensor(self.head), as_tensor(self.embedding)
+        self.head = Packed(head)
+        if embedding.data_ptr() == head.data_ptr():
+            self.embedding = self.head
         self.norm = self.norm.float()
         for layer in self.layers:
             for name, value in vars(layer).items():
@@ -148,7 +152,7 @@ class Target:
     @property
     def bytes(self) -> int:
         """Memory of the weights, in bytes, shared tensors counted once."""
-        tensors = [self.embedding, self.head, self.norm]
+        tensors: list[Weight] = [self.embedding, self.head, self.norm]
         for layer in self.layers:
             tensors += [t for t in vars(layer).values() if isinstance(t, (torch.Tensor, Packed))]
         stored = [t.blocks if isinstance(t, Packed) else t for t in tensors]
@@ -215,32 +219,6 @@ class Target:
             return self.embedding.rows(ids)
         return F.embedding(ids, self.embedding).to(self.activations)
 
-    def attention_masks(self, visible: torch.Tensor, positions: torch.Tensor, start: int) -> dict:
-        """Additive masks, one per window size in the model; None where every slot is visible.
-
-        Args:
-            visible: bool `[rows, rows]`, which rows of the pass each row may see.
-            positions: `[rows]`.
-            start: committed slots before the pass; each row sees all of them, but for its window.
-        """
-        rows = visible.shape[0]
-        seen = torch.ones(rows, start + rows, dtype=torch.bool, device=visible.device)
-        seen[:, start:] = visible
-        masks: dict = {}
-        for window in self.windows:
-            allowed = seen
-            if window is not None and start + rows > window:
-                slots = torch.cat([torch.arange(start, device=positions.device), positions])
-                allowed = seen & (slots[None, :] > positions[:, None] - window)
-            if rows == 1 and (window is None or start + rows <= window):
-                masks[window] = None
-                continue
-            mask = torch.zeros(allowed.shape, dtype=self.activations, device=self.device)
-            mask.masked_fill_(~allowed, torch.finfo(self.activations).min)
-            # Query heads that share a key head are folded into rows.
-            masks[window] = mask.repeat(self.heads // self.kv_heads, 1)
-        return masks
-
     def run(
         self,
         x: torch.Tensor,
@@ -276,7 +254,7 @@ class Target:
                 key = F.rms_norm(qkv[:, self.heads : split], (self.head_dim,), layer.key_norm, eps)
                 qk = torch.cat([query, key], dim=1)
             if layer.rotary:
-                qk = _rotate(qk, cos, sin)
+                qk = rotate(qk, cos, sin)
             h = attend(i, qk[:, : self.heads], qk[:, self.heads :], qkv[:, split:])
             x = x + _linear(h, layer.o, layer.o_bias, update, "o")
             h = F.rms_norm(x, hidden, layer.mlp_norm, eps)
@@ -315,7 +293,7 @@ class Target:
         """
         start = len(cache) if start is None else start
         cache.reserve(start + x.shape[0])
-        masks = self.attention_masks(visible, positions, start)
+        masks = additive_masks(visible, positions, start, self.windows, self.heads // self.kv_heads, self.activations)
 
         def attend(i, query, key, value):
             keys, values = cache.write(i, start, key.transpose(0, 1), value.transpose(0, 1))
@@ -331,11 +309,11 @@ class Target:
         if self._fingerprint is not None:
             return self._fingerprint
         digest = hashlib.sha256()
-        tensors = [self.embedding, self.head, self.norm]
+        tensors: list[Weight] = [self.embedding, self.head, self.norm]
         for layer in self.layers:
             tensors += [layer.qkv, layer.o, layer.gate_up, layer.down]
         for t in tensors:
-            flat = t.reshape(-1)
+            flat = as_tensor(t).reshape(-1)
             sample = flat[:: max(1, flat.numel() // 509)][:509]
             digest.update(str(tuple(t.shape)).encode())
             digest.update(sample.to("cpu", torch.bfloat16).view(torch.int16).numpy().tobytes())
@@ -343,22 +321,9 @@ class Target:
         return self._fingerprint
 
 
-def fold_attention(query, keys, values, mask) -> torch.Tensor:
-    """Grouped-query attention with each group's query heads folded into rows, so K/V are read once.
-
-    Args:
-        query: `[rows, heads, head_dim]`.
-        keys, values: `[kv_heads, slots, head_dim]`.
-        mask: additive `[heads // kv_heads * rows, slots]`, or None.
-
-    Returns:
-        `[rows, heads * head_dim]`.
-    """
-    rows, heads, dim = query.shape
-    kv_heads = keys.shape[0]
-    folded = query.transpose(0, 1).reshape(1, kv_heads, -1, dim)
-    out = F.scaled_dot_product_attention(folded, keys[None], values[None], attn_mask=mask)
-    return out.view(heads, rows, dim).transpose(0, 1).reshape(rows, heads * dim)
+def as_tensor(weight: Weight) -> torch.Tensor:
+    """A weight `[out, in]` as torch keeps it; a copy if it is packed."""
+    return weight.unpacked() if isinstance(weight, Packed) else weight
 
 
 def multiply(x: torch.Tensor, weight: Weight) -> torch.Tensor:
@@ -374,16 +339,6 @@ def _linear(x, weight, bias, update, name):
         a, b = update[name]
         y = y + multiply(multiply(x, a), b)
     return y
-
-
-def _rotate(x, cos, sin):
-    half = cos.shape[-1] // 2
-    first, second, rest = x[..., :half], x[..., half : 2 * half], x[..., 2 * half :]
-    cos, sin = cos[..., :half], sin[..., :half]
-    parts = [first * cos - second * sin, second * cos + first * sin]
-    if rest.shape[-1]:
-        parts.append(rest)
-    return torch.cat(parts, dim=-1)
 
 
 def _windows(config) -> list[int | None]:

@@ -1,8 +1,8 @@
 """Candidate trees: built best-first from slot distributions, verified in one pass, walked once.
 
-Nodes are numbered from 1 in order of depth, then of probability; node 0 is the current token,
-the root. A chain is a tree whose every node has one child. Everything is done for all nodes at
-once on the model's device, so no device is asked for a value before the verify pass.
+Nodes are numbered from 1, parents before their children; node 0 is the current token, the root.
+A chain is a tree whose every node has one child. Everything is done for all nodes at once on the
+model's device, so no device is asked for a value before the verify pass.
 """
 
 from dataclasses import dataclass
@@ -36,6 +36,24 @@ class Tree:
         steps = torch.arange(count, device=device)
         return cls(torch.tensor(ids, dtype=torch.int64, device=device), steps, steps + 1, count)
 
+    def with_chain(self, ids: list[int]) -> "Tree":
+        """This tree with one more path from the root.
+
+        A path may repeat nodes that are there already; the walk follows all of them, and so no
+        device has to be asked which they are.
+        """
+        if not ids:
+            return self
+        chain, count = Tree.chain(ids, self.tokens.device), len(self)
+        # The chain's first node hangs on the root, the others on their neighbour.
+        parents = torch.where(chain.parents > 0, chain.parents + count, 0)
+        return Tree(
+            torch.cat([self.tokens, chain.tokens]),
+            torch.cat([self.parents, parents]),
+            torch.cat([self.depths, chain.depths]),
+            max(self.depth, chain.depth),
+        )
+
     def visible(self) -> torch.Tensor:
         """Bool `[1 + nodes, 1 + nodes]`: each row sees itself and its ancestors, the root included."""
         rows = len(self) + 1
@@ -49,9 +67,7 @@ class Tree:
         return seen
 
 
-def best_first(
-    log_slots: torch.Tensor, tokens: torch.Tensor, pairs: torch.Tensor | None, size: int
-) -> Tree:
+def best_first(log_slots: torch.Tensor, tokens: torch.Tensor, pairs: torch.Tensor | None, size: int) -> Tree:
     """The `size` most probable nodes of the tree whose levels are the slots.
 
     A path's probability is the product of its nodes' given their parents. A parent is never less

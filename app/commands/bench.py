@@ -34,12 +34,14 @@ def add_parser(subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure; returns the exit code."""
     sampling = SamplingSettings(temperature=args.temperature, seed=args.seed, max_tokens=args.max_tokens)
-    rows = read_prompts(args.prompts)[: args.limit]
-    if not rows:
+    if args.limit is not None and args.limit < 1:
         raise PromptError("--limit must be at least 1.")
-    names = [name.strip() for name in args.strategies.split(",") if name.strip()]
+    rows = read_prompts(args.prompts)[: args.limit]
+    names = list(dict.fromkeys(name.strip() for name in args.strategies.split(",") if name.strip()))
     if not names:
         raise SettingError("--strategies is empty; name at least one, for example plain,s3d.")
+    if args.json and not args.json.absolute().parent.is_dir():
+        raise SettingError(f"The folder of {args.json} does not exist; make it first.")
     engine = options.load_engine(args)
     draft = options.draft_settings(args, engine.info.defaults)
     from s3d_core.bench.contenders import assemble
@@ -56,12 +58,17 @@ def run(args: argparse.Namespace) -> int:
         )
     records = summary(measured)
     info = engine.info
-    print(f"{info.name}, {info.dtype} on {info.device}: {len(prompts)} prompts, {args.max_tokens} tokens at most; medians")
+    print(
+        f"{info.name}, {info.dtype} on {info.device}: {len(prompts)} prompts, {args.max_tokens} tokens at most; medians"
+    )
     print(table(records))
     if args.json:
         whole = {"model": info.name, "dtype": info.dtype, "device": info.device, "threads": _threads()}
         whole |= {"settings": as_dict(draft) | as_dict(sampling), "results": records}
-        args.json.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
+        try:
+            args.json.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise SettingError(f"{args.json} cannot be written: {error.strerror or error}.") from error
     return 0
 
 
@@ -84,7 +91,9 @@ def read_prompts(path: Path) -> list[dict]:
             rows.append({"category": str(row.get("category", "all")), "turns": [str(t) for t in row["turns"]]})
             rows[-1]["turns"][0]
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-            raise PromptError(f'{path}, line {number}: expected a JSON object with "turns", a list of texts.') from error
+            raise PromptError(
+                f'{path}, line {number}: expected a JSON object with "turns", a list of texts.'
+            ) from error
     if not rows:
         raise PromptError(f"The prompt file {path} holds no prompt.")
     return rows

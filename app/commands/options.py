@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.models import embedded, library
+from app.models import embedded, library, places
 from app.terminal import ProgressLine
 from s3d_core.settings import MAX_DRAFT_LENGTH, MAX_TREE_SIZE, STRATEGIES, DraftSettings, SamplingSettings
 
@@ -119,4 +119,6 @@ def load_engine(args: argparse.Namespace) -> "Engine":
         line("Loading the libraries", 0.0)
         from s3d_core.engine import Engine
 
-        return Engine.load(path, dtype=args.dtype, device=args.device, adapter=adapter, progress=line)
+        return Engine.load(
+            path, dtype=args.dtype, device=args.device, adapter=adapter, adapters=[places.adapters_dir()], progress=line
+        )

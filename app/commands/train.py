@@ -4,11 +4,13 @@ import argparse
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 from app.commands import options
 from app.models import places
 from app.terminal import ProgressLine, stop_on_interrupt
 from s3d_core.errors import TrainingError
+from s3d_core.settings import MAX_DRAFT_LENGTH
 
 
 def add_parser(subparsers) -> None:
@@ -36,15 +38,26 @@ def run(args: argparse.Namespace) -> int:
     for name in ("corpus_tokens", "steps", "slots", "measure_every"):
         if getattr(args, name) < 1:
             raise TrainingError(f"--{name.replace('_', '-')} must be at least 1.")
+    if args.slots > MAX_DRAFT_LENGTH:
+        raise TrainingError(f"--slots must be at most {MAX_DRAFT_LENGTH}.")
+    if args.rank is not None and args.rank < 1:
+        raise TrainingError("--rank must be at least 1.")
+    if not 0 < args.learning_rate <= 1:
+        raise TrainingError("--learning-rate must be above 0 and at most 1.")
+    if args.seed < 0:
+        raise TrainingError("--seed must be at least 0.")
     if not 0 <= args.self_written <= 1:
         raise TrainingError("--self-written must be from 0 to 1.")
     path = options.model_path(args)
     with ProgressLine() as line:
         line("Loading the libraries", 0.0)
         from s3d_core import load as loading
+        from s3d_core.train.corpus import read_prompts
         from s3d_core.train.recipe import Recipe, train
         from s3d_core.train.trainer import settings_for
 
+        if args.prompts:
+            read_prompts(args.prompts)  # a mistake in the file is told before the model is loaded
         device = loading.pick_device(args.device)
         # The base is frozen; on a CPU float32 multiplies fastest.
         dtype = "float32" if args.dtype == "auto" and device.type == "cpu" else args.dtype
@@ -58,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
     )
     recipe = Recipe(args.prompts, args.self_written, args.corpus_tokens, settings, args.measure_every)
-    folder = args.out or places.data_dir() / "adapters" / loaded.name
+    folder = args.out or places.adapters_dir() / loaded.name
     command = "s3d " + shlex.join(sys.argv[1:])
     with stop_on_interrupt() as stopped, _Bars() as bars:
 
@@ -81,7 +94,7 @@ class _Bars:
     """A tqdm bar a phase, with measurements printed above it."""
 
     def __enter__(self) -> "_Bars":
-        self._bar = None
+        self._bar: Any = None
         self._phase = ""
         return self
 

@@ -30,6 +30,7 @@ class EngineLink(QObject):
     progress = Signal(str, float)
     prefill = Signal(int, int)
     models_listed = Signal(object)
+    opening = Signal(object)
     loaded = Signal(object)
     unloaded = Signal()
     plain_measured = Signal(float)
@@ -59,7 +60,7 @@ class EngineLink(QObject):
         worker.reply_finished.connect(self._on_reply_finished)
         worker.failed.connect(self._on_failed)
         worker.finished.connect(self._on_thread_finished)
-        for name in ("progress", "prefill", "models_listed", "notice", "memory_changed"):
+        for name in ("progress", "prefill", "models_listed", "opening", "notice", "memory_changed"):
             getattr(worker, name).connect(getattr(self, name))
 
     @property

@@ -18,6 +18,7 @@ from PySide6.QtCore import QObject, QThread, Signal
 
 from app.engine.live import LiveSettings
 from app.engine.preload import import_engine, settling, unsettle
+from app.models import places
 from s3d_core.errors import S3DError
 from s3d_core.settings import DraftSettings, SamplingSettings
 from s3d_core.stats import Round, Totals
@@ -77,7 +78,7 @@ def real_parts() -> Parts:
     def open_engine(path: Path, progress: Progress):
         progress("Starting torch", 0.0)
         with settling():
-            return import_engine().load(path, progress=progress)
+            return import_engine().load(path, progress=progress, adapters=[places.adapters_dir()])
 
     def fetch_default(progress: Progress) -> Path:
         from app.models import embedded
@@ -109,7 +110,7 @@ class EngineWorker(QThread):
         progress: (sentence, share from 0 to 1) of a download or a load.
         prefill: (tokens read, tokens to read).
         models_listed: list of installed models.
-        loaded: ModelInfo. unloaded: no model is in memory.
+        opening: path of the model being loaded. loaded: ModelInfo. unloaded: no model is in memory.
         plain_measured: milliseconds of one plain decoding step on this machine.
         reply_finished: Totals of the reply.
         failed: (kind of job, sentence).
@@ -121,6 +122,7 @@ class EngineWorker(QThread):
     progress = Signal(str, float)
     prefill = Signal(int, int)
     models_listed = Signal(object)
+    opening = Signal(object)
     loaded = Signal(object)
     unloaded = Signal()
     plain_measured = Signal(float)
@@ -237,6 +239,7 @@ class EngineWorker(QThread):
 
     def _open(self, path: Path, report: Progress) -> None:
         self.phase_changed.emit(Phase.LOADING)
+        self.opening.emit(path)
         engine = self._parts.open_engine(path, report)
         self._engine, self._last_good = engine, path
         self.loaded.emit(engine.info)

@@ -16,3 +16,8 @@ def data_dir() -> Path:
 def models_dir() -> Path:
     """The folder of models: one folder for each, or a lone `.gguf` file."""
     return data_dir() / "models"
+
+
+def adapters_dir() -> Path:
+    """The folder of the draft adapters that this user trained."""
+    return data_dir() / "adapters"

@@ -116,8 +116,8 @@ class TopBar(QFrame):
             self.models.setItemData(self.models.count() - 1, str(model.path), Qt.ItemDataRole.ToolTipRole)
         self._select(current)
 
-    def show_loaded(self, path) -> None:
-        """This model is in memory; None when there is none."""
+    def show_model(self, path) -> None:
+        """This model is in memory or on its way there; None when there is none."""
         self._select(path)
 
     def show_phase(self, phase: str) -> None:
@@ -137,8 +137,9 @@ class TopBar(QFrame):
 
     def show_progress(self, sentence: str, share: float) -> None:
         """How far a download or a load is."""
-        self._detail = f"{sentence} {share:.0%}"
-        self.progress.setRange(0, 1000)
+        # Nothing is known of how long the start of a step takes: the bar only shows that it goes on.
+        self._detail = f"{sentence} {share:.0%}" if share else sentence
+        self.progress.setRange(0, 1000 if share else 0)
         self.progress.setValue(int(1000 * share))
         self._tick()
 

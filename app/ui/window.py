@@ -112,6 +112,7 @@ class Window(QMainWindow):
         link.progress.connect(self.chat.welcome.show_progress)
         link.prefill.connect(self.topbar.show_prefill)
         link.models_listed.connect(self.topbar.show_models)
+        link.opening.connect(self.topbar.show_model)
         link.loaded.connect(self._on_loaded)
         link.unloaded.connect(self._on_unloaded)
         link.plain_measured.connect(self.panel.set_plain)
@@ -201,11 +202,11 @@ class Window(QMainWindow):
 
     def _on_loaded(self, info: ModelInfo) -> None:
         self.panel.show_model(info)
-        self.topbar.show_loaded(info.path)
+        self.topbar.show_model(info.path)
 
     def _on_unloaded(self) -> None:
         self.panel.forget_model()
-        self.topbar.show_loaded(None)
+        self.topbar.show_model(None)
 
     def _on_rounds(self, rounds: list[Round]) -> None:
         if self._reply is None:

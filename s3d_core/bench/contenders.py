@@ -7,11 +7,11 @@ reported on its own.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
-from transformers import StoppingCriteria, StoppingCriteriaList
+from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
 from s3d_core.engine import Engine
 from s3d_core.errors import SettingError
@@ -92,6 +92,8 @@ class Transformers:
 
     def __init__(self, name: str, model, stop_ids: frozenset[int], early_exit: int):
         self.name, self._model, self._stop_ids = name, model, stop_ids
+        # What a checkpoint likes to sample with, such as a repetition penalty, would change greedy text too.
+        model.generation_config = GenerationConfig()
         self._options: dict = {}
         if name == "hf-lookup":
             self._options = {"prompt_lookup_num_tokens": 4}
@@ -116,8 +118,8 @@ class Transformers:
                 attention_mask=torch.ones_like(prompt),
                 do_sample=False,
                 max_new_tokens=sampling.max_tokens,
-                eos_token_id=sorted(self._stop_ids),
-                pad_token_id=min(self._stop_ids),
+                eos_token_id=sorted(self._stop_ids) or None,
+                pad_token_id=min(self._stop_ids, default=0),
                 stopping_criteria=StoppingCriteriaList([Clock()]),
                 **self._options,
             )
@@ -158,12 +160,11 @@ def assemble(
         if name in STRATEGIES:
             if name not in engine.strategies:
                 raise SettingError("This model has no draft adapter, so s3d cannot run; leave it out of --strategies.")
-            settings = {"skipped": draft.skipped, "tree_size": draft.tree_size, "exactness": draft.exactness}
-            length = draft.draft_length
+            settings = replace(draft, strategy=name)
             if name == "skip":
-                # Token by token each draft costs a pass, so few layers must be skipped and little drafted.
-                settings["skipped"], length = engine.target.depth // 5, 2
-            contenders.append(Ours(engine, DraftSettings(name, draft_length=length, **settings)))
+                # Token by token each draft costs a pass, so few layers can be skipped and little drafted.
+                settings = replace(settings, skipped=engine.target.depth // 5, draft_length=2)
+            contenders.append(Ours(engine, settings))
         elif name in PEERS:
             peer = peer or load_peer()
             contenders.append(Transformers(name, peer, engine.stop_ids, engine.target.depth // 2))

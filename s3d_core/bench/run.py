@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from s3d_core.bench.contenders import Contender, Reply
 from s3d_core.settings import SamplingSettings
@@ -72,12 +73,12 @@ def ratios(row: Row, other: Row) -> list[float]:
     return [a / b for a, b in speeds if a and b]
 
 
-def spread(values: Sequence[float]) -> tuple[float, float, float]:
-    """Median and quartiles: (lower, median, upper)."""
+def spread(values: Sequence[float]) -> tuple[float, float, float] | tuple[None, None, None]:
+    """Median and quartiles: (lower, median, upper); Nones where nothing could be measured."""
     if not values:
-        return (float("nan"),) * 3
+        return None, None, None
     if len(values) == 1:
-        return (values[0],) * 3
+        return values[0], values[0], values[0]
     lower, middle, upper = statistics.quantiles(values, n=4, method="inclusive")
     return lower, middle, upper
 
@@ -89,7 +90,7 @@ def summary(rows: Sequence[Row]) -> list[dict]:
     records = []
     for row in rows:
         lower, middle, upper = spread([s for r in row.replies if (s := r.tokens_per_second)])
-        record = {
+        record: dict[str, Any] = {
             "strategy": row.name,
             "prompts": len(row.replies),
             "tokens": sum(len(r.ids) for r in row.replies),
@@ -97,9 +98,7 @@ def summary(rows: Sequence[Row]) -> list[dict]:
             "tokens_per_round": row.tokens_per_round,
             "acceptance_per_slot": row.acceptance,
             "time_to_first_token_ms": row.first_ms,
-            "same_text_as_plain": sum(
-                a.ids == b.ids for a, b in zip(row.replies, reference.replies, strict=True)
-            ),
+            "same_text_as_plain": sum(a.ids == b.ids for a, b in zip(row.replies, reference.replies, strict=True)),
             "ratio": {},
             "by_category": _by_category(row, reference),
         }
@@ -128,20 +127,36 @@ def _by_category(row: Row, reference: Row) -> dict:
 def table(records: Sequence[dict]) -> str:
     """The records as a table for a terminal."""
     names = [n for n in ("plain", "hf", "hf-lookup") if n in records[0]["ratio"]]
-    head = ["strategy", "tokens/s", "(quartiles)", "tokens/round", *(f"x {n}" for n in names), "first token", "same text"]
+    head = [
+        "strategy",
+        "tokens/s",
+        "(quartiles)",
+        "tokens/round",
+        *(f"x {n}" for n in names),
+        "first token",
+        "same text",
+    ]
     lines = [head]
     for r in records:
         speed = r["tokens_per_second"]
         lines.append(
             [
                 r["strategy"],
-                f"{speed['median']:.1f}",
-                "({:.1f}-{:.1f})".format(*speed["quartiles"]),
+                _shown(speed["median"], 1),
+                _range(speed["quartiles"], 1),
                 f"{r['tokens_per_round']:.2f}",
-                *("{:.2f} ({:.2f}-{:.2f})".format(q["median"], *q["quartiles"]) for n in names for q in [r["ratio"][n]]),
+                *(f"{_shown(q['median'], 2)} {_range(q['quartiles'], 2)}" for n in names for q in [r["ratio"][n]]),
                 f"{r['time_to_first_token_ms']:.0f} ms",
                 f"{r['same_text_as_plain']}/{r['prompts']}",
             ]
         )
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines)
+
+
+def _shown(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _range(quartiles: Sequence[float | None], digits: int) -> str:
+    return "({}-{})".format(*(_shown(q, digits) for q in quartiles))

@@ -14,6 +14,7 @@ own OpenMP team. Where any of this is missing, `pack` returns None and torch's p
 import ctypes
 import functools
 import platform
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -74,10 +75,8 @@ def available() -> bool:
     if "AVX512" not in torch.backends.cpu.get_cpu_capability():
         return False
     try:
-        import llvmlite.binding  # noqa: F401
-
-        return _openmp() is not None
-    except (ImportError, OSError):
+        return find_spec("llvmlite") is not None and _openmp() is not None
+    except OSError:
         return False
 
 

@@ -96,6 +96,8 @@ def write_chats(
     own: deque[list[int]] = deque()
     share = self_written if given else 1.0
     header = user_header(tokenizer) if share > 0 else []
+    writer = Writer(target, stop_ids, rows, max_prompt + max_reply, seed)
+    longest = min(max_prompt, writer.context - _SHORTEST_REPLY)
 
     def reply_to(ids: list[int], origin: str) -> Job:
         return Job(ids, order.choice((0.0, 0.8)), max_reply, origin)
@@ -109,17 +111,16 @@ def write_chats(
             else:
                 for _ in range(1000):
                     ids = prompt_ids(tokenizer, order.choice(given))
-                    if len(ids) <= max_prompt:
+                    if len(ids) <= longest:
                         break
                 else:
-                    raise TrainingError(f"The given prompts are longer than {max_prompt} tokens.")
+                    raise TrainingError(f"The given prompts are longer than {longest} tokens.")
                 yield reply_to(ids, "given")
 
-    writer = Writer(target, stop_ids, rows, max_prompt + max_reply, seed)
     for job in writer.write(jobs()):
         if job.origin == "user turn":
             text = tokenizer.decode(job.reply, skip_special_tokens=True).strip()
-            if text and job.reply[-1] in stop_ids:
-                own.append(prompt_ids(tokenizer, text))
+            if text and job.reply[-1] in stop_ids and len(ids := prompt_ids(tokenizer, text)) <= longest:
+                own.append(ids)
         elif len(job.reply) >= _SHORTEST_REPLY:
             yield {"ids": job.ids + job.reply, "start": len(job.ids), "from": job.origin}

@@ -15,7 +15,8 @@ import torch
 import torch.nn.functional as F
 
 from s3d_core.adapter import Adapter
-from s3d_core.target import Target
+from s3d_core.attention import additive_masks
+from s3d_core.target import Target, as_tensor
 
 COHERENCE_WEIGHT = 0.5
 # Later slots count only when the earlier ones were accepted.
@@ -47,7 +48,7 @@ def teach(target: Target, ids: torch.Tensor) -> Teacher:
     keys: list[torch.Tensor] = []
     values: list[torch.Tensor] = []
     causal = torch.ones(n, n, dtype=torch.bool, device=target.device).tril()
-    masks = target.attention_masks(causal, positions, 0)
+    masks = additive_masks(causal, positions, 0, target.windows, 1, target.activations)
     group = target.heads // target.kv_heads
 
     def attend(i, query, key, value):
@@ -55,7 +56,6 @@ def teach(target: Target, ids: torch.Tensor) -> Teacher:
         keys.append(key)
         values.append(value)
         mask = masks[target.layers[i].window]
-        mask = None if mask is None else mask[:n]
         wide_key, wide_value = (t[None].repeat_interleave(group, 1) for t in (key, value))
         out = F.scaled_dot_product_attention(query.transpose(0, 1)[None], wide_key, wide_value, attn_mask=mask)
         return out[0].transpose(0, 1).flatten(1)
@@ -122,7 +122,7 @@ class Support:
         bias = torch.zeros(len(ids), device=ids.device)
         if len(sampled):
             bias[len(seen) :] = math.log((target.head.shape[0] - len(seen)) / len(sampled))
-        return cls(target.head[ids].float(), target.embedding[ids].float(), bias)
+        return cls(as_tensor(target.head)[ids].float(), target.embed(ids).float(), bias)
 
 
 class _VocabularyLoss(torch.autograd.Function):

@@ -8,7 +8,7 @@ import json
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -44,7 +44,7 @@ class Recipe:
     prompts: Path | None = None
     self_written: float = 0.2
     corpus_tokens: int = 200_000
-    training: TrainSettings = TrainSettings()
+    training: TrainSettings = field(default_factory=TrainSettings)
     measure_every: int = 200
 
 
@@ -75,7 +75,7 @@ def read_corpus(path: Path) -> list[dict]:
     chats: list[dict] = []
     if not path.exists():
         return chats
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     for number, line in enumerate(lines, 1):
         try:
             chats.append(json.loads(line))
@@ -86,13 +86,15 @@ def read_corpus(path: Path) -> list[dict]:
     return chats
 
 
-def grow_corpus(loaded: Loaded, recipe: Recipe, path: Path, report: Callable[[Progress], None]) -> list[dict]:
+def grow_corpus(loaded: Loaded, recipe: Recipe, path: Path, report: Callable[[Progress], bool | None]) -> list[dict]:
     """Write chats until the corpus holds `recipe.corpus_tokens` reply tokens, and return them all."""
     chats = read_corpus(path)
     held = sum(len(c["ids"]) - c["start"] for c in chats)
     if held < recipe.corpus_tokens:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(json.dumps(c) + "\n" for c in chats), encoding="utf-8")
+        whole = path.with_name(path.name + ".part")
+        whole.write_text("".join(json.dumps(c) + "\n" for c in chats), encoding="utf-8")
+        whole.replace(path)
         given = read_prompts(recipe.prompts) if recipe.prompts else []
         more = write_chats(
             loaded.target,
@@ -127,9 +129,7 @@ def tokens_per_round(
         ids, cache = chat["ids"][: chat["start"]], target.new_cache()
         prefill(target, cache, ids)
         sampler = Sampler(SamplingSettings(max_tokens=max_tokens))
-        totals.add_all(
-            rounds(target, cache, ids, known, lambda: draft, sampler, TextStream(loaded.tokenizer), limits)
-        )
+        totals.add_all(rounds(target, cache, ids, known, lambda: draft, sampler, TextStream(loaded.tokenizer), limits))
     return totals.tokens_per_round
 
 

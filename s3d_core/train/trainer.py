@@ -161,7 +161,9 @@ class Trainer:
             left -= len(anchors)
             teacher = teach(self.target, torch.tensor(chat["ids"], device=self.target.device))
             at = torch.tensor(anchors, device=self.target.device)
-            value = loss(self.target, self.adapter, teacher, at, kept, slots, support) * (len(anchors) / settings.blocks)
+            value = loss(self.target, self.adapter, teacher, at, kept, slots, support) * (
+                len(anchors) / settings.blocks
+            )
             value.backward()
             total += value.item()
         if not math.isfinite(total):
@@ -213,12 +215,15 @@ class Trainer:
             tensors = load_file(path, device=str(self.target.device))
             if meta["fingerprint"] != self.target.fingerprint():
                 raise TrainingError(f"The training in {self.folder} belongs to another model; give another --out.")
+            for name, held in (self.parameters | self.moments).items():
+                if tensors[name].shape != held.shape:
+                    raise ValueError(f"{name} has another shape")
             with torch.no_grad():
                 for name, p in self.parameters.items():
                     p.copy_(tensors[name])
             self.moments = {name: tensors[name] for name in self.moments}
             self.step = int(meta["step"])
-        except (OSError, SafetensorError, KeyError, RuntimeError) as error:
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
             raise TrainingError(
                 f"The checkpoint in {self.folder} cannot be resumed ({error}); give another --out."
             ) from error

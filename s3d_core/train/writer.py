@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -27,13 +28,16 @@ class Writer:
         target: the model.
         stop_ids: tokens that end a text.
         rows: texts continued at once.
-        context: most tokens of a text and its continuation together.
+        context: most tokens of a text and its continuation together. It is cut to what the model
+            was made for, and for a long-rope model to where its frequencies change, since the rows
+            of a step share them.
     """
 
     def __init__(self, target: Target, stop_ids: set[int], rows: int, context: int, seed: int):
+        context = min(context, target.context_limit, target.rope_switch or context)
         self.target, self.stop_ids, self.context = target, stop_ids, context
         shape = (rows, target.kv_heads, context, target.head_dim)
-        options = {"dtype": target.dtype, "device": target.device}
+        options: dict[str, Any] = {"dtype": target.dtype, "device": target.device}
         self.keys = [torch.zeros(shape, **options) for _ in target.layers]
         self.values = [torch.zeros(shape, **options) for _ in target.layers]
         self.random = torch.Generator(target.device).manual_seed(seed)
@@ -67,13 +71,17 @@ class Writer:
         target, n = self.target, len(ids)
         device = target.device
         group = target.heads // target.kv_heads
+        causal = torch.ones(n, n, dtype=torch.bool, device=device).tril()
+        masks = {w: None if w is None or w >= n else causal.triu(1 - w) for w in target.windows}
 
         def attend(i, query, key, value):
             key, value = key.transpose(0, 1), value.transpose(0, 1)
             self.keys[i][row, :, :n] = key
             self.values[i][row, :, :n] = value
             key, value = (t[None].repeat_interleave(group, 1) for t in (key, value))
-            out = F.scaled_dot_product_attention(query.transpose(0, 1)[None], key, value, is_causal=True)
+            mask = masks[target.layers[i].window]
+            query = query.transpose(0, 1)[None]
+            out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=mask is None)
             return out[0].transpose(0, 1).flatten(1)
 
         positions = torch.arange(n, device=device)
@@ -87,8 +95,12 @@ class Writer:
         lengths = [len(job.ids) + len(job.reply) - 1 for _, job in live]
         positions = torch.tensor(lengths, device=device)
         longest = max(lengths) + 1
-        mask = torch.zeros(len(live), 1, 1, longest, dtype=target.dtype, device=device)
-        mask.masked_fill_(torch.arange(longest, device=device) > positions[:, None, None, None], float("-inf"))
+        slots, at = torch.arange(longest, device=device), positions[:, None, None, None]
+        masks = {}
+        for window in target.windows:
+            seen = slots <= at if window is None else (slots <= at) & (slots > at - window)
+            masks[window] = torch.zeros(seen.shape, dtype=target.dtype, device=device)
+            masks[window].masked_fill_(~seen, float("-inf"))
         all_rows = len(live) == self.keys[0].shape[0]
 
         def attend(i, query, key, value):
@@ -98,6 +110,7 @@ class Writer:
             if not all_rows:
                 keys, values = keys[index], values[index]
             folded = query.unflatten(1, (target.kv_heads, -1))
+            mask = masks[target.layers[i].window]
             return F.scaled_dot_product_attention(folded, keys, values, attn_mask=mask).flatten(1)
 
         x = target.embed(torch.tensor([job.reply[-1] for _, job in live], device=device))

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer, decoders
+from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import WordLevel
 from transformers import (
     LlamaConfig,
@@ -53,7 +53,9 @@ CONFIGS = {
     "phi3 long rope": lambda: Phi3Config(
         **_SHAPE, original_max_position_embeddings=64, rope_parameters=dict(_LONG_ROPE)
     ),
-    "phi3 partial rotary": lambda: Phi3Config(**_SHAPE, rope_parameters={"rope_type": "default", "rope_theta": 1e4, "partial_rotary_factor": 0.5}),
+    "phi3 partial rotary": lambda: Phi3Config(
+        **_SHAPE, rope_parameters={"rope_type": "default", "rope_theta": 1e4, "partial_rotary_factor": 0.5}
+    ),
 }
 
 
@@ -67,6 +69,7 @@ def word_tokenizer() -> PreTrainedTokenizerFast:
     """One word a token: w0 w1 ... with a simple chat template."""
     words = {f"w{i} ": i for i in range(VOCABULARY)}
     tokenizer = Tokenizer(WordLevel(words, unk_token="w0 "))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"w\d+ ?"), "isolated")
     tokenizer.decoder = decoders.Fuse()
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer)
     fast.chat_template = "{% for m in messages %}w5 {{ m.content }}w6 {% endfor %}"

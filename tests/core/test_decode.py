@@ -152,7 +152,9 @@ def test_counts_keep_rejected_drafts_in_the_denominator(engine):
     # Whatever was accepted, each round counts all it drafted (the last ones have less room).
     assert {done.drafted for done in rounds[:-4]} == {12}
     assert totals.drafted == sum(done.drafted for done in rounds)
-    assert all(tried >= accepted for tried, accepted in zip(totals.tried_per_slot, totals.accepted_per_slot, strict=True))
+    assert all(
+        tried >= accepted for tried, accepted in zip(totals.tried_per_slot, totals.accepted_per_slot, strict=True)
+    )
     assert totals.accepted == sum(totals.accepted_per_slot)
     assert totals.acceptance_per_slot == sorted(totals.acceptance_per_slot, reverse=True)
 

@@ -93,5 +93,6 @@ def test_a_tree_of_one_is_the_chain_of_best_choices(shape):
 
 def test_an_empty_tree_is_plain_decoding():
     tree = Tree.chain([], torch.device("cpu"))
-    assert len(tree) == 0 and tree.depth == 0
+    assert len(tree) == 0
+    assert tree.depth == 0
     assert tree.visible().tolist() == [[True]]

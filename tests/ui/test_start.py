@@ -78,6 +78,16 @@ def test_without_a_display_it_says_so_and_names_ask(tmp_path):
     assert "./start.sh ask" in done.stderr
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 0)])
+def test_a_signal_ends_the_program_in_order(tmp_path, name, code):
+    ending = f"    import os, signal\n    os.kill(os.getpid(), signal.{name})"
+    done = start(tmp_path, SCRIPT.replace("    window.close()", ending))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["code"] == code
+    assert "QThread" not in done.stderr
+
+
 def test_an_error_nobody_caught_is_said_in_the_window_and_logged(tmp_path):
     accident = SCRIPT.replace(
         '    told["phase"]',
@@ -85,7 +95,8 @@ def test_an_error_nobody_caught_is_said_in_the_window_and_logged(tmp_path):
     ).replace("    window.close()", "    QTimer.singleShot(300, lambda: finish(window))")
     accident = accident.replace(
         "Window.showEvent = shown",
-        "def finish(window):\n    told['notice'] = window.chat.notice.text\n    window.close()\nWindow.showEvent = shown",
+        "def finish(window):\n    told['notice'] = window.chat.notice.text\n    window.close()\n"
+        "Window.showEvent = shown",
     )
     done = start(tmp_path, accident)
     assert done.returncode == 0, done.stderr

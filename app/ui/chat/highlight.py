@@ -41,7 +41,7 @@ def highlight(code: str, language: str) -> list[tuple[int, int, str]]:
 
 
 def warm_up() -> None:
-    """Make the languages seen most ready to use: the first use of each compiles its patterns. Any thread may call it."""
+    """Make the most common languages ready: the first use of each compiles its patterns. Any thread may call it."""
     for language in ("python", "bash", "javascript", "json", "html", "css", "c", "cpp", "java", "sql"):
         highlight("x", language)
 

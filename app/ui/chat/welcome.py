@@ -108,7 +108,7 @@ class Welcome(QWidget):
     def show_progress(self, sentence: str, share: float) -> None:
         """How far a download or a load is."""
         self.state.setText(f"{sentence} …" if sentence and sentence[-1].isalnum() else sentence)
-        self.progress.setRange(0, 1000)
+        self.progress.setRange(0, 1000 if share else 0)
         self.progress.setValue(int(1000 * share))
 
     def show_failure(self, sentence: str) -> None:

@@ -1,0 +1,93 @@
+"""The promise on the real default model: every strategy writes what transformers writes, token for token."""
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from s3d_core.engine import Engine
+from s3d_core.load import stock_model
+from s3d_core.settings import DraftSettings, SamplingSettings
+
+TOKENS = 64
+PROMPTS = Path(__file__).parents[2] / "resources" / "prompts" / "bench.jsonl"
+
+S3D = [
+    DraftSettings("s3d", skipped=skipped, draft_length=length, tree_size=size)
+    for skipped, length, size in itertools.product((6, 12, 18), (2, 3, 4), (1, 16))
+]
+SKIP = [
+    DraftSettings("skip", skipped=skipped, draft_length=length)
+    for skipped, length in itertools.product((4, 6, 12), (1, 2, 4))
+]
+LOOKUP = [DraftSettings("lookup", draft_length=length) for length in (2, 4, 8)]
+GRID = [DraftSettings("plain"), *LOOKUP, *SKIP, *S3D]
+# Every run takes each prompt through a few settings, so that all settings meet some prompts.
+SHARE = 3
+
+
+@pytest.fixture(scope="module")
+def engine(default_model):
+    engine = Engine.load(default_model, dtype="float32")
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="module")
+def prompts(engine):
+    rows = [json.loads(line) for line in PROMPTS.read_text(encoding="utf-8").splitlines()][:20]
+    return [engine.chat_ids([{"role": "user", "content": row["turns"][0]}]) for row in rows]
+
+
+@pytest.fixture(scope="module")
+def expected(engine, prompts):
+    """What `transformers.generate` writes, greedily."""
+    model = stock_model(Path(engine.info.path), torch.float32, torch.device("cpu"))
+    replies = []
+    for ids in prompts:
+        prompt = torch.tensor([ids])
+        out = model.generate(
+            prompt,
+            attention_mask=torch.ones_like(prompt),
+            do_sample=False,
+            max_new_tokens=TOKENS,
+            eos_token_id=sorted(engine.stop_ids),
+            pad_token_id=0,
+        )
+        replies.append(out[0, len(ids) :].tolist())
+    return replies
+
+
+def written(engine, ids, draft, sampling):
+    return [token for done in engine.generate(ids, draft, sampling) for token in done.ids]
+
+
+def test_the_shipped_adapter_is_in_use(engine):
+    assert engine.info.has_adapter, engine.info.notice
+    assert engine.info.adapter_bytes <= 40_000_000
+    assert engine.info.defaults.strategy == "s3d"
+
+
+def test_float32_greedy_equals_transformers(engine, prompts, expected):
+    for number, (ids, reply) in enumerate(zip(prompts, expected, strict=True)):
+        for draft in [GRID[(number * SHARE + i) % len(GRID)] for i in range(SHARE)]:
+            assert written(engine, ids, draft, SamplingSettings(max_tokens=TOKENS)) == reply, f"{draft} on {number}"
+
+
+@pytest.mark.thorough
+def test_float32_greedy_equals_transformers_at_every_setting(engine, prompts, expected):
+    for number, (ids, reply) in enumerate(zip(prompts, expected, strict=True)):
+        for draft in GRID:
+            assert written(engine, ids, draft, SamplingSettings(max_tokens=TOKENS)) == reply, f"{draft} on {number}"
+
+
+def test_the_same_seed_gives_the_same_text_at_every_slider_position(engine, prompts):
+    for number, ids in enumerate(prompts[:3]):
+        sampling = SamplingSettings(temperature=0.8, top_p=0.95, seed=number, max_tokens=40)
+        plain = written(engine, ids, DraftSettings("plain"), sampling)
+        for draft in (LOOKUP[1], SKIP[4], S3D[1], S3D[7], S3D[17]):
+            assert written(engine, ids, draft, sampling) == plain, f"{draft} on {number}"
+        moving = itertools.cycle(S3D)
+        assert written(engine, ids, lambda moving=moving: next(moving), sampling) == plain

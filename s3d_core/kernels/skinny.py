@@ -23,6 +23,8 @@ import torch.nn.functional as F
 LANES = 16
 TILE = 9  # most rows multiplied at once; more are cut into tiles of equal height
 _UNROLL = 4
+# Multiplications below which waking the other threads takes longer than they save.
+_WORTH_THREADS = 500_000
 # Vector registers for sums; the rest of the 32 hold weights.
 _SUMS = 27
 
@@ -48,7 +50,8 @@ class Packed:
         x = x.contiguous() if tiles * height == rows else F.pad(x, (0, 0, 0, tiles * height - rows))
         y = torch.empty(tiles * height, out, dtype=torch.float32)
         product = _compiled(into, height, self.blocks.dtype == torch.bfloat16)
-        product(self.blocks.data_ptr(), x.data_ptr(), y.data_ptr(), out // LANES, tiles, torch.get_num_threads())
+        threads = 1 if rows * out * into < _WORTH_THREADS else torch.get_num_threads()
+        product(self.blocks.data_ptr(), x.data_ptr(), y.data_ptr(), out // LANES, tiles, threads)
         return y[:rows]
 
     def rows(self, ids: torch.Tensor) -> torch.Tensor:
@@ -158,6 +161,9 @@ def _source(name: str, into: int, rows: int, is_bf16: bool) -> str:
     block_bytes = into * LANES * element
     fma = ir.Function(module, ir.FunctionType(vector, [vector] * 3), f"llvm.fma.v{LANES}f32")
 
+    prefetch_type = ir.FunctionType(ir.VoidType(), [pointer, i32, i32, i32])
+    prefetch = ir.Function(module, prefetch_type, "llvm.prefetch.p0")
+
     def whole(value):
         return ir.Constant(i64, value)
 
@@ -223,6 +229,10 @@ def _source(name: str, into: int, rows: int, is_bf16: bool) -> str:
                 weight(b, base, b.add(b.mul(inner, whole(LANES * element)), whole(i * block_bytes)))
                 for i in range(width)
             ]
+            if u * LANES * element % 64 == 0:  # a little ahead of what the hardware fetches by itself
+                for i in range(width):
+                    ahead = b.add(b.mul(inner, whole(LANES * element)), whole(i * block_bytes + 1024))
+                    b.call(prefetch, [b.gep(base, [ahead]), *(ir.Constant(i32, v) for v in (0, 3, 1))])
             for r in range(rows):
                 address = at(b, tile_x, b.add(b.mul(inner, whole(4)), whole(r * into * 4)), f32)
                 one = b.insert_element(ir.Constant(vector, ir.Undefined), load(b, address, 4), ir.Constant(i32, 0))

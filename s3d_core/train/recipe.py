@@ -149,6 +149,11 @@ def train(
     """
     began = time.perf_counter()
     chats = grow_corpus(loaded, recipe, folder / "corpus.jsonl", report)
+    if len(chats) <= HELD_OUT:
+        raise TrainingError(
+            f"The corpus holds {len(chats)} chats, of which {HELD_OUT} are kept for measuring; "
+            "write more with --corpus-tokens."
+        )
     held_out, chats = chats[:HELD_OUT], chats[HELD_OUT:]
     settings = recipe.training
     trainer = Trainer(loaded.target, chats, settings, folder / "checkpoint")
@@ -166,7 +171,7 @@ def train(
     trainer.run(after)
     trainer.save()
     adapter = trainer.adapter
-    final = tokens_per_round(loaded, adapter, held_out, draft)
+    final = measured.get(trainer.step) or tokens_per_round(loaded, adapter, held_out, draft)
     adapter.card = card(loaded, recipe, trainer, final, draft, command, time.perf_counter() - began)
     adapter.save(folder)
     return adapter

@@ -178,7 +178,9 @@ def test_every_contender_writes_the_same_greedy_text(arena):
 def test_early_exit_drafts_with_the_first_layers_only(arena):
     engine, stock = arena
     ran = []
-    hooks = [layer.register_forward_pre_hook(lambda *_, i=i: ran.append(i)) for i, layer in enumerate(stock.model.layers)]
+    hooks = [
+        layer.register_forward_pre_hook(lambda *_, i=i: ran.append(i)) for i, layer in enumerate(stock.model.layers)
+    ]
     try:
         reply = Transformers("hf-early-exit", stock, engine.stop_ids, 3).reply(PROMPT, GREEDY)
     finally:

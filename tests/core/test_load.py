@@ -84,14 +84,14 @@ def test_the_stock_model_has_the_same_weights(folder, file):
 
 
 def test_an_exception_of_the_progress_function_ends_the_loading(folder):
-    class Enough(Exception):
+    class EnoughError(Exception):
         pass
 
     def stop(phase, share):
         if share >= 0.5:
-            raise Enough
+            raise EnoughError
 
-    with pytest.raises(Enough):
+    with pytest.raises(EnoughError):
         load(folder, torch.float32, CPU, stop)
 
 
@@ -305,7 +305,7 @@ def test_a_cut_gguf_file(file, length):
     assert [p.name for p in file.parent.iterdir()] == ["tiny.gguf"]
 
 
-@pytest.mark.parametrize("share", [0.0001, 0.1, 0.999])
+@pytest.mark.parametrize("share", [0.0001, 0.999])
 def test_a_cut_download_of_the_default_model(default_model, tmp_path, share):
     """The header is whole; only the weights it promises are not all there."""
     path = tmp_path / "cut.gguf"

@@ -21,7 +21,8 @@ import torch
 import torch.nn.functional as F
 
 LANES = 16
-TILE = 9  # most rows multiplied at once; more are cut into tiles of equal height
+# Rows multiplied at once; others are cut into tiles of equal height and filled up with zeros.
+HEIGHTS = (1, 2, 4, 6, 9)
 _UNROLL = 4
 # Multiplications below which waking the other threads takes longer than they save.
 _WORTH_THREADS = 500_000
@@ -38,6 +39,9 @@ class Packed:
 
     def __init__(self, weight: torch.Tensor):
         out, into = weight.shape
+        for height in HEIGHTS:
+            # Compiled here once for each row length, so that no slider ever waits for it.
+            _compiled(into, height, weight.dtype == torch.bfloat16)
         self.blocks = weight.detach().view(out // LANES, LANES, into).transpose(1, 2).contiguous()
         self.shape = weight.shape
 
@@ -45,8 +49,8 @@ class Packed:
         """`x @ weight.T` for float32 `x` `[rows, in]`; float32 `[rows, out]`."""
         out, into = self.shape
         rows = x.shape[0]
-        tiles = -(-rows // TILE)
-        height = -(-rows // tiles)
+        tiles = -(-rows // HEIGHTS[-1])
+        height = next(h for h in HEIGHTS if h * tiles >= rows)
         x = x.contiguous() if tiles * height == rows else F.pad(x, (0, 0, 0, tiles * height - rows))
         y = torch.empty(tiles * height, out, dtype=torch.float32)
         product = _compiled(into, height, self.blocks.dtype == torch.bfloat16)

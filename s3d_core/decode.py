@@ -146,14 +146,17 @@ def rounds(
     text: TextStream,
     limits: Limits,
     cancel: Callable[[], bool] | None = None,
+    probe_every: int = 0,
 ) -> Iterator[Round]:
     """Decode behind a prefilled cache, one `Round` at a time, until a stop reason comes up.
 
     Args:
         cache: holds all of `ids` but the last.
         ids: prompt tokens; the list is extended with what is emitted.
+        probe_every: every so many rounds one goes without drafts, so that plain decoding's speed is
+            known under the same conditions; 0 for none. The text stays the same.
     """
-    written, reason = 0, None
+    written, number, reason = 0, 0, None
     most_tokens = sampler.settings.max_tokens
     while reason is None:
         began = time.perf_counter()
@@ -168,7 +171,10 @@ def rounds(
             continue
         strategy = strategies[settings.strategy]
         state = State(ids, cache, settings, _room(target, cache, ids, written, most_tokens, limits))
-        tree = strategy.propose(state) if state.most > 0 else Tree.chain([], target.device)
+        number += 1
+        is_probe = probe_every > 0 and number % probe_every == min(4, probe_every) % probe_every
+        drafts = state.most > 0 and not is_probe
+        tree = strategy.propose(state) if drafts else Tree.chain([], target.device)
         drafted_at = time.perf_counter()
         logits = verify(target, cache, ids[-1], tree)
         taken = accept(tree, logits, ids, sampler, settings.exactness)
@@ -193,7 +199,8 @@ def rounds(
             reason = "context"
         if reason is not None:
             pieces += text.flush()
-        strategy.learn(emitted)
+        if drafts:
+            strategy.learn(emitted)
         ended = time.perf_counter()
         yield Round(
             ids=tuple(emitted),

@@ -20,6 +20,7 @@ from s3d_core.decode import Limits, prefill, rounds
 from s3d_core.draft import strategies
 from s3d_core.errors import AdapterError, PromptError, SettingError
 from s3d_core.gguf import Progress
+from s3d_core.kernels import skinny
 from s3d_core.sampling import Sampler
 from s3d_core.settings import MAX_DRAFT_LENGTH, DraftSettings, SamplingSettings
 from s3d_core.stats import ModelInfo, Round
@@ -40,7 +41,7 @@ class Engine:
         self.adapter = adapter
         self.cache = self.target.new_cache()
         self.strategies = strategies(self.target, adapter)
-        self._plain: deque[float] = deque(maxlen=32)
+        self._plain: deque[float] = deque(maxlen=16)
         depth = self.target.depth
         self.info = ModelInfo(
             name=loaded.name,
@@ -54,17 +55,20 @@ class Engine:
             dtype=str(self.target.dtype).removeprefix("torch."),
             weight_bytes=self.target.bytes,
             adapter_bytes=adapter.bytes if adapter else 0,
-            defaults=self._defaults(depth, adapter),
+            defaults=self._defaults(),
             notice=notice,
         )
 
-    @staticmethod
-    def _defaults(depth: int, adapter: Adapter | None) -> DraftSettings:
-        if adapter is None:
+    def _defaults(self) -> DraftSettings:
+        skipped = round(0.4 * self.target.depth)
+        if self.adapter is None:
             # Without an adapter the copy of what was said costs nothing to try.
-            return DraftSettings(strategy="lookup", skipped=round(0.4 * depth))
-        best = adapter.card.get("defaults", {})
-        return DraftSettings(**({"skipped": round(0.4 * depth), "draft_length": adapter.slots} | best))
+            return DraftSettings(strategy="lookup", skipped=skipped)
+        best = {"skipped": skipped, "draft_length": self.adapter.slots} | self.adapter.card.get("defaults", {})
+        if self.target.is_packed:
+            # The current token and eight candidates are just one tile of the packed products.
+            best["tree_size"] = skinny.HEIGHTS[-1] - 1
+        return DraftSettings(**best)
 
     @classmethod
     def load(
@@ -160,6 +164,7 @@ class Engine:
         *,
         cancel: Callable[[], bool] | None = None,
         on_prefill: Callable[[int, int], None] | None = None,
+        probe_every: int = 0,
     ) -> Iterator[Round]:
         """Continue `ids`, one `Round` at a time; the last one has a stop reason.
 
@@ -167,6 +172,8 @@ class Engine:
             draft: settings, or a function read at the start of every round.
             cancel: asked between prefill chunks and before every round.
             on_prefill: called with (tokens read, tokens to read).
+            probe_every: every so many rounds one goes without drafts and refreshes `plain_ms`; the
+                speed-up shown is then one under the same conditions. 0 for none.
 
         Raises:
             PromptError: the prompt is empty or longer than the context.
@@ -194,20 +201,18 @@ class Engine:
             return settings
 
         checked()
-        return self._generate(list(ids), checked, sampling, cancel, on_prefill)
+        return self._generate(list(ids), checked, sampling, cancel, on_prefill, probe_every)
 
-    def _generate(self, ids, read, sampling, cancel, on_prefill) -> Iterator[Round]:
+    def _generate(self, ids, read, sampling, cancel, on_prefill, probe_every) -> Iterator[Round]:
         text = TextStream(self.tokenizer, sampling.stop)
         if not prefill(self.target, self.cache, ids, cancel, on_prefill):
             yield Round((), (), 0, 0, 0, 0, 0.0, 0.0, 0.0, len(ids), read(), "cancelled")
             return
         limits = Limits(self.stop_ids, self.target.context_limit)
-        yield from self._watched(
-            rounds(self.target, self.cache, ids, self.strategies, read, Sampler(sampling), text, limits, cancel)
-        )
-
-    def _watched(self, stream: Iterator[Round]) -> Iterator[Round]:
-        for done in stream:
+        sampler = Sampler(sampling)
+        for done in rounds(
+            self.target, self.cache, ids, self.strategies, read, sampler, text, limits, cancel, probe_every
+        ):
             if done.drafted == 0 and len(done.ids) == 1:
                 self._plain.append(done.total_ms)  # a plain round is a fresh measurement
             yield done

@@ -11,6 +11,8 @@ from s3d_core.errors import SettingError
 STRATEGIES = ("plain", "lookup", "skip", "s3d")
 
 MAX_DRAFT_LENGTH = 8
+# Of so many rounds the app lets one go without drafts, to keep the measured plain speed fresh.
+PROBE_EVERY = 24
 MAX_TREE_SIZE = 64
 
 

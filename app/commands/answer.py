@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from app.terminal import stop_on_interrupt
-from s3d_core.settings import DraftSettings, SamplingSettings
+from s3d_core.settings import PROBE_EVERY, DraftSettings, SamplingSettings
 from s3d_core.stats import Totals
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def generate(
     answer = Answer(totals=Totals())
     began = time.perf_counter()
     with stop_on_interrupt() as stopped:
-        for done in engine.generate(ids, draft, sampling, cancel=stopped.is_set):
+        for done in engine.generate(ids, draft, sampling, cancel=stopped.is_set, probe_every=PROBE_EVERY):
             if answer.totals.rounds == 0:
                 answer.totals.prefill_ms = max(0.0, 1000 * (time.perf_counter() - began) - done.total_ms)
             answer.totals.add(done)

@@ -20,7 +20,7 @@ from app.engine.live import LiveSettings
 from app.engine.preload import import_engine, settling, unsettle
 from app.models import places
 from s3d_core.errors import S3DError
-from s3d_core.settings import DraftSettings, SamplingSettings
+from s3d_core.settings import PROBE_EVERY, DraftSettings, SamplingSettings
 from s3d_core.stats import Round, Totals
 from s3d_core.tune import Guard
 
@@ -271,7 +271,12 @@ class EngineWorker(QThread):
             return guard.settings(self._settings.value)
 
         rounds = engine.generate(
-            engine.chat_ids(messages), settings, sampling, cancel=job.cancel.is_set, on_prefill=self.prefill.emit
+            engine.chat_ids(messages),
+            settings,
+            sampling,
+            cancel=job.cancel.is_set,
+            on_prefill=self.prefill.emit,
+            probe_every=PROBE_EVERY,
         )
         for done in rounds:
             now = time.perf_counter()

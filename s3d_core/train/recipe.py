@@ -140,8 +140,9 @@ def train(
 
     Args:
         folder: everything is kept here; the adapter is saved here at the end.
-        report: called after every chat and step; returning True ends the run with a checkpoint
-            (the adapter as it then is gets saved as well).
+        report: called after every chat and step; returning True after a step ends the run with a
+            checkpoint (the adapter as it then is gets saved as well). An exception it raises ends
+            it at once; what was written stays.
         command: how the run was asked for, kept in the adapter's card.
 
     Raises:

@@ -202,3 +202,14 @@ def test_a_draft_is_never_longer_than_the_adapters_slots(engine):
     draft = DraftSettings("s3d", skipped=2, draft_length=8)
     assert max(d.depth for d in engine.generate(PROMPT, draft, SamplingSettings(max_tokens=20))) == 4
     assert random_adapter(engine.target).slots == 4
+
+
+def test_probes_measure_plain_decoding_and_leave_the_text_alone(engine):
+    sampling = SamplingSettings(temperature=0.8, seed=9, max_tokens=60)
+    expected = [t for d in engine.generate(PROMPT, S3D, sampling) for t in d.ids]
+    engine._plain.clear()
+    rounds = list(engine.generate(PROMPT, S3D, sampling, probe_every=5))
+    assert [t for d in rounds for t in d.ids] == expected
+    probes = [i for i, d in enumerate(rounds) if d.drafted == 0]
+    assert probes[:3] == [3, 8, 13]
+    assert engine.plain_ms is not None

@@ -53,7 +53,7 @@ class ScriptedEngine:
         self.asked.append(messages)
         return list(range(20))
 
-    def generate(self, ids, draft, sampling, *, cancel=None, on_prefill=None):
+    def generate(self, ids, draft, sampling, *, cancel=None, on_prefill=None, probe_every=0):
         begun = time.perf_counter()
         while time.perf_counter() - begun < self.prompt_seconds:
             if cancel():

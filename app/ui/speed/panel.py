@@ -186,7 +186,6 @@ class SpeedPanel(QFrame):
     def renew(self) -> None:
         """Take the theme's present colours."""
         ink = colours()
-        self.speedup.setStyleSheet(f"color: {ink.speed};")
         shown = f"background: {ink.drafted}; border-radius: 5px; padding: 3px 7px;"
         self._colouring_name.setStyleSheet(shown if self.colouring.isChecked() else "padding: 3px 0;")
         self._show_figures()
@@ -232,6 +231,8 @@ class SpeedPanel(QFrame):
         plain_speed = 1000 / plain if plain else None
         self.speed.setText(f"{shown.tokens_per_second:.1f}" if shown.tokens else "–")
         self.speedup.setText(f"{shown.speedup:.2f}×" if shown.speedup is not None else "–")
+        is_faster = shown.speedup is None or shown.speedup >= 1
+        self.speedup.setStyleSheet(f"color: {colours().speed if is_faster else colours().text};")
         self.per_round.setText(f"{shown.tokens_per_round:.2f}" if shown.rounds else "–")
         self.accepted.setText(f"{shown.accepted} / {shown.drafted}" if shown.drafted else "–")
         if plain_speed:

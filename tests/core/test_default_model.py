@@ -25,7 +25,7 @@ SKIP = [
 LOOKUP = [DraftSettings("lookup", draft_length=length) for length in (2, 4, 8)]
 GRID = [DraftSettings("plain"), *LOOKUP, *SKIP, *S3D]
 # Every run takes each prompt through a few settings, so that all settings meet some prompts.
-SHARE = 3
+SHARE = 2
 
 
 @pytest.fixture(scope="module")

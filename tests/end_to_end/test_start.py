@@ -192,8 +192,6 @@ def test_packages_that_were_unpacked_in_part_are_installed_again(prepare, venv):
 def test_two_set_ups_wait_for_each_other_and_a_killed_one_does_not_block(prepare, checkout):
     hold = f"""
 import importlib.util, time
-
-ROOT = Path(__file__).resolve().parents[2]
 spec = importlib.util.spec_from_file_location("prepare", {str(checkout / "tools" / "prepare.py")!r})
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)

@@ -76,15 +76,25 @@ def test_the_event_loop_is_never_away_for_100_ms_at_200_tokens_per_second(
     engine.reply = "".join(CODE.format(n=n) for n in range(6)) + LONG_CODE
     window = open_window(scripted_parts(engine), size=(1400, 900))
     window.panel.colouring.setChecked(drafted)
-    say(window, "Go", wait=False)
-    meter = GapMeter(window)
-    begun = time.perf_counter()
-    qtbot.waitUntil(lambda: window.link.phase == Phase.READY, timeout=6 * PATIENCE_MS)
-    meter.stop()
-    took, tokens = time.perf_counter() - begun, -(-len(engine.reply) // 4)
-    record_property("worst_gap_ms", round(meter.worst_ms, 1))
-    print(f"worst gap {meter.worst_ms:.0f} ms ({meter.own_ms:.0f} ms own), {tokens / took:.0f} tokens/s, {took:.1f} s")
-    assert window.chat.transcript.messages[-1].body.text == engine.reply
-    assert tokens / took > 180
-    assert took > 5
-    assert meter.own_ms < 100
+    walls = []
+    for _ in range(3):
+        # Another program may take the processor away for a moment: of the wall clock the best of three counts.
+        say(window, "Go", wait=False)
+        meter = GapMeter(window)
+        begun = time.perf_counter()
+        qtbot.waitUntil(lambda: window.link.phase == Phase.READY, timeout=6 * PATIENCE_MS)
+        meter.stop()
+        took, tokens = time.perf_counter() - begun, -(-len(engine.reply) // 4)
+        walls.append(meter.worst_ms)
+        print(
+            f"worst gap {meter.worst_ms:.0f} ms ({meter.own_ms:.0f} ms own), {tokens / took:.0f} tokens/s, {took:.1f} s"
+        )
+        assert window.chat.transcript.messages[-1].body.text == engine.reply
+        assert tokens / took > 180
+        assert took > 5
+        assert meter.own_ms < 100
+        if meter.worst_ms < 100:
+            break
+        window.new_chat()
+    record_property("worst_gap_ms", round(min(walls), 1))
+    assert min(walls) < 100

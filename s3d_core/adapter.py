@@ -1,7 +1,8 @@
 """The draft adapter: all that training adds to a stock model, used in the draft pass only.
 
 It holds one mask embedding per slot after the first, low-rank updates on the joined linear
-layers, a draft copy of the final norm, and the coherence term's two low-rank matrices. On disk
+layers, a draft copy of the final norm, the coherence term's two low-rank matrices, and the tokens
+that drafts are mostly made of. On disk
 it is a folder with `adapter.safetensors` and `adapter.json`, which names the base model, the
 fingerprint of its weights and how the adapter was trained.
 """
@@ -11,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from s3d_core.errors import AdapterError
-from s3d_core.kernels import skinny
+from s3d_core.kernels.jit import LANES
 from s3d_core.kernels.skinny import Packed
 from s3d_core.target import LINEARS, Target, Update, Weight, as_tensor
 
@@ -34,6 +36,8 @@ class Adapter:
         parent, child: `[hidden, coherence rank]`; a child's logit gains
             (E[parent] @ parent) . (E[child] @ child), with E the target's embedding.
         updates: low-rank updates by layer index, see `target.Update`.
+        vocabulary: `[n]` int64, the tokens frequent enough to be drafted anywhere (see `draft_head`);
+            empty for all tokens.
         card: what `adapter.json` says.
     """
 
@@ -42,6 +46,7 @@ class Adapter:
     parent: torch.Tensor
     child: torch.Tensor
     updates: dict[int, Update]
+    vocabulary: torch.Tensor
     card: dict
 
     @property
@@ -54,7 +59,7 @@ class Adapter:
         """Memory of the parameters, in bytes."""
         stored: list[Weight] = [self.masks, self.norm, self.parent, self.child]
         stored += [weight for update in self.updates.values() for pair in update.values() for weight in pair]
-        tensors = [t.blocks if isinstance(t, Packed) else t for t in stored]
+        tensors = [t.blocks if isinstance(t, Packed) else t for t in stored] + [self.vocabulary]
         return sum(t.numel() * t.element_size() for t in tensors)
 
     @classmethod
@@ -87,11 +92,12 @@ class Adapter:
             parent=normal(hidden, coherence_rank, scale=hidden**-0.5),
             child=torch.zeros(hidden, coherence_rank, device=device),
             updates=updates,
+            vocabulary=torch.zeros(0, dtype=torch.int64, device=device),
             card={},
         )
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """Every parameter by the name it has in the file."""
+        """Every trained parameter by the name it has in the file."""
         named: dict[str, torch.Tensor] = {
             "masks": self.masks,
             "norm": self.norm,
@@ -113,19 +119,22 @@ class Adapter:
         updates: dict[int, Update] = {
             i: {name: (move(a), move(b)) for name, (a, b) in update.items()} for i, update in self.updates.items()
         }
-        return Adapter(move(self.masks), move(self.norm), move(self.parent), move(self.child), updates, self.card)
+        masks, norm, parent, child = (move(t) for t in (self.masks, self.norm, self.parent, self.child))
+        return Adapter(masks, norm, parent, child, updates, self.vocabulary.to(device), self.card)
 
     def fit(self, target: Target) -> "Adapter":
         """The same adapter as `target` runs it: in its place, its precisions, and packed if it is."""
         fitted = self.to(target.activations, target.device)
         if target.is_packed:
 
-            def pack(weight: Weight) -> Weight:
-                tensor = as_tensor(weight).to(target.dtype)
-                return Packed(tensor) if skinny.fits(tensor) else tensor.float()
+            def pack(a: Weight, b: Weight) -> tuple[Weight, Weight]:
+                # Whole blocks of ranks: the rows and columns added are zero.
+                short = -a.shape[0] % LANES
+                return Packed(F.pad(as_tensor(a), (0, 0, 0, short))), Packed(F.pad(as_tensor(b), (0, short)))
 
+            in_precision = self.to(target.dtype, target.device)
             fitted.updates = {
-                i: {name: (pack(a), pack(b)) for name, (a, b) in update.items()} for i, update in self.updates.items()
+                i: {name: pack(*pair) for name, pair in update.items()} for i, update in in_precision.updates.items()
             }
         return fitted
 
@@ -134,6 +143,7 @@ class Adapter:
         folder.mkdir(parents=True, exist_ok=True)
         card = {"format": FORMAT, "version": VERSION} | self.card | {"slots": self.slots}
         tensors = {k: t.detach().to("cpu", dtype).contiguous() for k, t in self.tensors().items()}
+        tensors["vocabulary"] = self.vocabulary.to("cpu", torch.int32)
         staged = {name: folder / (name + ".part") for name in (WEIGHTS, CARD)}
         save_file(tensors, staged[WEIGHTS], metadata={"card": json.dumps(card)})
         staged[CARD].write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
@@ -166,6 +176,7 @@ class Adapter:
                 tensors["coherence.parent"],
                 tensors["coherence.child"],
                 updates,
+                tensors.get("vocabulary", torch.zeros(0)).to(torch.int64),
                 card,
             )
         except (OSError, SafetensorError, KeyError, ValueError) as error:
@@ -178,6 +189,9 @@ class Adapter:
     def _check_shapes(self, target: Target, folder: Path) -> None:
         hidden = target.embedding.shape[1]
         fits = self.masks.dim() == 2 and self.masks.shape[1] == hidden and self.norm.shape == (hidden,)
+        if self.vocabulary.numel():
+            fits &= self.vocabulary.dim() == 1 and int(self.vocabulary.min()) >= 0
+            fits &= int(self.vocabulary.max()) < target.head.shape[0]
         fits &= self.parent.shape == self.child.shape == (hidden, *self.parent.shape[-1:])
         for i, update in self.updates.items():
             fits &= 0 <= i < target.depth and set(update) == set(LINEARS)

@@ -19,10 +19,8 @@ class Cache:
     """
 
     def __init__(self, layers: int, kv_heads: int, head_dim: int, dtype: torch.dtype, device: torch.device):
-        self._shape = (kv_heads, head_dim)
         self._options: dict[str, Any] = {"dtype": dtype, "device": device}
-        self.keys = [torch.empty(kv_heads, 0, head_dim, **self._options) for _ in range(layers)]
-        self.values = [torch.empty(kv_heads, 0, head_dim, **self._options) for _ in range(layers)]
+        self._hold(torch.empty(2, layers, kv_heads, 0, head_dim, **self._options))
         self.ids: list[int] = []
         self.long_rope = False
 
@@ -31,25 +29,27 @@ class Cache:
 
     @property
     def capacity(self) -> int:
-        return self.keys[0].shape[1]
+        return self._all.shape[3]
 
     @property
     def bytes(self) -> int:
         """Memory held, in bytes."""
-        return 2 * sum(k.numel() * k.element_size() for k in self.keys)
+        return self._all.numel() * self._all.element_size()
 
     def reserve(self, slots: int) -> None:
         """Make room for `slots` positions, doubling so that growth stays cheap; content is kept."""
         if slots <= self.capacity:
             return
-        heads, dim = self._shape
-        capacity = max(slots, 2 * self.capacity, 256)
-        held = self.capacity
-        for rows in (self.keys, self.values):
-            for i, old in enumerate(rows):
-                new = torch.empty(heads, capacity, dim, **self._options)
-                new[:, :held] = old
-                rows[i] = new
+        held, shape = self.capacity, list(self._all.shape)
+        shape[3] = max(slots, 2 * held, 256)
+        new = torch.empty(shape, **self._options)
+        new[:, :, :, :held] = self._all
+        self._hold(new)
+
+    def _hold(self, every: torch.Tensor) -> None:
+        """Take `[2, layers, kv_heads, capacity, head_dim]`: one tensor, so that moving a row is one operation."""
+        self._all = every
+        self.keys, self.values = list(every[0]), list(every[1])
 
     def write(self, layer: int, start: int, key: torch.Tensor, value: torch.Tensor):
         """Put rows' K/V `[kv_heads, rows, head_dim]` at `start` and return views of slots 0 to the last row."""
@@ -71,11 +71,9 @@ class Cache:
         # Rows already in place (a chain, or the first child of each node) need no copy.
         in_place = next((i for i, row in enumerate(rows) if row != i), len(rows))
         if in_place < len(rows):
-            source = torch.tensor([start + row for row in rows[in_place:]], device=self.keys[0].device)
+            source = torch.tensor([start + row for row in rows[in_place:]], device=self._all.device)
             target = slice(start + in_place, start + len(rows))
-            for tensors in (self.keys, self.values):
-                for t in tensors:
-                    t[:, target] = t[:, source]
+            self._all[:, :, :, target] = self._all[:, :, :, source]
         self.ids += ids
 
     def rewind(self, length: int) -> None:

@@ -13,7 +13,7 @@ import torch
 
 from s3d_core.cache import Cache
 from s3d_core.draft import State, Strategy
-from s3d_core.sampling import Sampler, plausible
+from s3d_core.sampling import Sampler, most_likely, plausible
 from s3d_core.settings import DraftSettings
 from s3d_core.stats import Round
 from s3d_core.target import Target
@@ -74,14 +74,10 @@ def prefill(
 def verify(target: Target, cache: Cache, current: int, tree: Tree) -> torch.Tensor:
     """One full pass over `[current, candidates]`; logits `[1 + nodes, vocabulary]`."""
     n = len(cache)
-    device = target.device
-    if len(tree) == 0:
-        rows = torch.tensor([current], device=device)
-        positions = torch.tensor([n], device=device)
-    else:
-        rows = torch.cat([torch.tensor([current], device=device), tree.tokens])
-        positions = torch.cat([torch.zeros(1, dtype=torch.int64, device=device), tree.depths]) + n
-    x = target.cached_pass(target.embed(rows), positions, n + tree.depth, cache, tree.visible())
+    rows = torch.tensor([current, *tree.tokens], device=target.device)
+    positions = torch.tensor([n, *(n + depth for depth in tree.depths)], device=target.device)
+    visible = tree.visible().to(target.device)
+    x = target.cached_pass(target.embed(rows), positions, n + tree.depth, cache, visible)
     return target.logits(x)
 
 
@@ -90,36 +86,29 @@ def accept(tree: Tree, logits: torch.Tensor, ids: list[int], sampler: Sampler, e
 
     At each node the target's token is drawn; while it is among the node's children it is taken,
     else it is the round's last token. Below exactness 1 a plausible child is taken as well.
-    Nodes with the same path are one place: their rows hold the same keys and values.
     """
-    tokens, parents = tree.tokens.tolist(), tree.parents.tolist()
-    children: dict[int, list[int]] = {}
-    for node, parent in enumerate(parents, 1):
-        children.setdefault(parent, []).append(node)
-    drawn_greedily = logits.argmax(dim=-1).tolist() if sampler.greedy and not sampler.penalised else None
+    children = tree.children()
+    drawn_greedily = most_likely(logits) if sampler.greedy and not sampler.penalised else None
     emitted: list[int] = []
-    place, rows, relaxed = [0], [0], 0
+    node, rows, relaxed = 0, [0], 0
     while True:
-        node = place[0]
-        here = [child for same in place for child in children.get(same, [])]
+        here = [candidate for parent, candidate in children if parent == node]
         if drawn_greedily is not None and (exactness == 1 or not here):
             token, scores = drawn_greedily[node], None
         else:
             scores = sampler.scores(logits[node], ids + emitted if sampler.penalised else ())
             token = sampler.draw(scores, len(ids) + len(emitted))
-        following = [child for child in here if tokens[child - 1] == token]
-        if not following and exactness < 1 and here and scores is not None:
+        if token not in here and exactness < 1 and here and scores is not None:
             log_p = scores.log_softmax(dim=-1)
-            best = max(here, key=lambda child: float(log_p[tokens[child - 1]]))
-            if float(log_p[tokens[best - 1]].exp()) >= plausible(scores, exactness):
-                token = tokens[best - 1]
-                following = [child for child in here if tokens[child - 1] == token]
+            best = max(here, key=lambda candidate: float(log_p[candidate]))
+            if float(log_p[best].exp()) >= plausible(scores, exactness):
+                token = best
                 relaxed += 1
         emitted.append(token)
-        if not following:
+        if (node, token) not in children:
             return Accepted(emitted, rows, [True] * (len(emitted) - 1) + [False], relaxed)
-        rows.append(following[0])
-        place = following
+        node = children[node, token]
+        rows.append(node)
 
 
 @dataclass
@@ -174,7 +163,7 @@ def rounds(
         number += 1
         is_probe = probe_every > 0 and number % probe_every == min(4, probe_every) % probe_every
         drafts = state.most > 0 and not is_probe
-        tree = strategy.propose(state) if drafts else Tree.chain([], target.device)
+        tree = strategy.propose(state) if drafts else Tree()
         drafted_at = time.perf_counter()
         logits = verify(target, cache, ids[-1], tree)
         taken = accept(tree, logits, ids, sampler, settings.exactness)

@@ -10,6 +10,7 @@ import torch
 
 from s3d_core.adapter import Adapter
 from s3d_core.cache import Cache
+from s3d_core.draft_head import DraftHead
 from s3d_core.settings import DraftSettings
 from s3d_core.target import Target
 from s3d_core.tree import Tree, best_first
@@ -48,11 +49,8 @@ class Strategy(Protocol):
 class Plain:
     """No drafts: one full pass a token."""
 
-    def __init__(self, target: Target):
-        self._none = Tree.chain([], target.device)
-
     def propose(self, state: State) -> Tree:
-        return self._none
+        return Tree()
 
     def learn(self, emitted: list[int]) -> None:
         pass
@@ -63,12 +61,8 @@ class Lookup:
 
     longest = 3
 
-    def __init__(self, target: Target):
-        self._device = target.device
-
     def propose(self, state: State) -> Tree:
-        length = min(state.settings.draft_length, state.most)
-        return Tree.chain(self.find(state.ids, length), self._device)
+        return Tree.chain(self.find(state.ids, min(state.settings.draft_length, state.most)))
 
     def find(self, ids: list[int], length: int, shortest: int = 1) -> list[int]:
         """Up to `length` tokens that followed the last earlier occurrence of the newest n-gram.
@@ -105,8 +99,7 @@ class SkipDraft:
             x = target.cached_pass(target.embed(token), at, n + step, state.cache, self._one, kept, start=n + step)
             token = target.logits(x).argmax(dim=-1)
             drafted.append(token)
-        steps = torch.arange(len(drafted), device=target.device)
-        return Tree(torch.cat(drafted), steps, steps + 1, len(drafted))
+        return Tree.chain(torch.cat(drafted).tolist())
 
     def learn(self, emitted: list[int]) -> None:
         pass
@@ -125,10 +118,12 @@ class S3D:
 
     def __init__(self, target: Target, adapter: Adapter):
         self._target, self._adapter = target, adapter
+        target.prepare(adapter.updates)
         slots = adapter.slots
         self._causal = torch.ones(slots, slots, dtype=torch.bool, device=target.device).tril()
         self._offsets = torch.arange(slots, device=target.device)
-        self._lookup = Lookup(target)
+        self._lookup = Lookup()
+        self.head = DraftHead(target, adapter.vocabulary)
         self._copy: list[int] = []
         self._copied = 0.0
 
@@ -143,13 +138,16 @@ class S3D:
         positions = self._offsets[:slots] + n
         visible = self._causal[:slots, :slots]
         x = target.cached_pass(x, positions, n + slots - 1, state.cache, visible, kept, adapter.updates)
-        logits, tokens = target.logits(x, adapter.norm).float().topk(min(_TOP_K, target.head.shape[0]), dim=-1)
+        # No parent has more children in a tree than the tree has nodes.
+        count = min(_TOP_K, max(2, settings.tree_size))
+        logits, tokens = self.head.best(x, adapter.norm, count, state.ids)
         self._copy = self._lookup.find(state.ids, length, shortest=self.copy_gram)
         copy = self._copy if self._copied >= self.copy_pays else []
         if settings.tree_size <= len(copy):
             copy = []
         tree = best_first(logits, tokens, self._coherence(tokens), settings.tree_size - len(copy))
-        return tree.with_chain(copy)
+        tree.add_path(copy)
+        return tree
 
     def learn(self, emitted: list[int]) -> None:
         """Keep count of how far a copy would have been right, tried or not."""
@@ -168,7 +166,7 @@ class S3D:
 
 def strategies(target: Target, adapter: Adapter | None) -> dict[str, Strategy]:
     """Every strategy that can run on this model, by its name in `DraftSettings`."""
-    known: dict[str, Strategy] = {"plain": Plain(target), "lookup": Lookup(target), "skip": SkipDraft(target)}
+    known: dict[str, Strategy] = {"plain": Plain(), "lookup": Lookup(), "skip": SkipDraft(target)}
     if adapter is not None:
         known["s3d"] = S3D(target, adapter)
     return known

@@ -17,10 +17,10 @@ import torch
 from s3d_core import load as loading
 from s3d_core.adapter import Adapter, read_card
 from s3d_core.decode import Limits, prefill, rounds
-from s3d_core.draft import strategies
+from s3d_core.draft import S3D, strategies
 from s3d_core.errors import AdapterError, PromptError, SettingError
 from s3d_core.gguf import Progress
-from s3d_core.kernels import skinny
+from s3d_core.kernels.skinny import HEIGHTS
 from s3d_core.sampling import Sampler
 from s3d_core.settings import MAX_DRAFT_LENGTH, DraftSettings, SamplingSettings
 from s3d_core.stats import ModelInfo, Round
@@ -54,10 +54,15 @@ class Engine:
             device=str(self.target.device),
             dtype=str(self.target.dtype).removeprefix("torch."),
             weight_bytes=self.target.bytes,
-            adapter_bytes=adapter.bytes if adapter else 0,
+            adapter_bytes=self._adapter_bytes(),
             defaults=self._defaults(),
             notice=notice,
         )
+
+    def _adapter_bytes(self) -> int:
+        """What drafting holds beyond the model: the adapter and the draft head."""
+        drafting = self.strategies.get("s3d")
+        return self.adapter.bytes + drafting.head.bytes if self.adapter and isinstance(drafting, S3D) else 0
 
     def _defaults(self) -> DraftSettings:
         skipped = round(0.4 * self.target.depth)
@@ -67,7 +72,7 @@ class Engine:
         best = {"skipped": skipped, "draft_length": self.adapter.slots} | self.adapter.card.get("defaults", {})
         if self.target.is_packed:
             # The current token and eight candidates are just one tile of the packed products.
-            best["tree_size"] = skinny.HEIGHTS[-1] - 1
+            best["tree_size"] = HEIGHTS[-1] - 1
         return DraftSettings(**best)
 
     @classmethod
@@ -222,7 +227,7 @@ class Engine:
         return {
             "weights": self.target.bytes,
             "cache": self.cache.bytes,
-            "adapter": self.adapter.bytes if self.adapter else 0,
+            "adapter": self._adapter_bytes(),
         }
 
     def close(self) -> None:

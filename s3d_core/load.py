@@ -9,7 +9,7 @@ import torch
 
 from s3d_core.errors import ModelError
 from s3d_core.gguf import Progress, unpacked
-from s3d_core.kernels import skinny
+from s3d_core.kernels import jit
 from s3d_core.target import ARCHITECTURES, Target
 
 # End-of-turn tokens that some checkpoints' generation settings forget.
@@ -69,7 +69,7 @@ def pick_dtype(dtype: str, device: torch.device) -> torch.dtype:
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     # The packed products widen bfloat16 on the way, which costs nothing and halves what is read.
     native = torch.cpu.get_capabilities().get("avx512_bf16") or torch.cpu.get_capabilities().get("amx_bf16")
-    return torch.bfloat16 if native or skinny.available() else torch.float32
+    return torch.bfloat16 if native or jit.available() else torch.float32
 
 
 def load(path: Path, dtype: torch.dtype, device: torch.device, progress: Progress) -> Loaded:

@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from s3d_core.attention import additive_masks, fold_attention, rotate
 from s3d_core.cache import Cache
 from s3d_core.errors import ModelError, SettingError
-from s3d_core.kernels import skinny
+from s3d_core.kernels import jit, skinny
+from s3d_core.kernels.runner import CompiledLayers
 from s3d_core.kernels.skinny import Packed
 
 ARCHITECTURES = (
@@ -101,6 +102,7 @@ class Target:
         self.windows = sorted(set(windows), key=lambda w: w or 0)
         self._ropes: dict[bool, tuple[torch.Tensor, torch.Tensor]] = {}
         self._fingerprint: str | None = None
+        self._compiled: CompiledLayers | None = None
         self.dtype = self.activations = self.norm.dtype
         self.device = self.norm.device
 
@@ -108,6 +110,11 @@ class Target:
     def is_packed(self) -> bool:
         """Whether the weights are packed for few rows."""
         return isinstance(self.head, Packed)
+
+    @property
+    def compiles(self) -> bool:
+        """Whether passes run as compiled functions (see `kernels.runner`)."""
+        return self._compiled is not None
 
     def pack(self) -> bool:
         """Pack the weights for few rows where this machine can (see `kernels.skinny`), in place.
@@ -121,7 +128,7 @@ class Target:
         if self.is_packed:
             return True
         matrices = [self.head] + [getattr(layer, name) for layer in self.layers for name in LINEARS]
-        if not skinny.available() or not all(skinny.fits(as_tensor(m)) for m in matrices):
+        if not jit.available() or not all(skinny.fits(as_tensor(m)) for m in matrices):
             return False
         self.fingerprint()
         head, embedding = as_tensor(self.head), as_tensor(self.embedding)
@@ -137,7 +144,14 @@ class Target:
                     setattr(layer, name, value.float())
         self.activations = torch.float32
         self._ropes.clear()
+        if CompiledLayers.suits(self):
+            self._compiled = CompiledLayers(self)
         return True
+
+    def prepare(self, updates: dict[int, Update]) -> None:
+        """Compile what the draft pass with these updates needs, where passes are compiled."""
+        if self._compiled is not None:
+            self._compiled.use(updates)
 
     @property
     def depth(self) -> int:
@@ -262,9 +276,12 @@ class Target:
             x = x + _linear(F.silu(gate) * up, layer.down, None, update, "down")
         return x
 
-    def logits(self, x: torch.Tensor, norm: torch.Tensor | None = None) -> torch.Tensor:
-        """`[rows, vocabulary]` from rows before the final norm; `norm` stands in for the model's own."""
-        return multiply(self.normed(x, norm), self.head)
+    def logits(self, x: torch.Tensor, norm: torch.Tensor | None = None, head: Weight | None = None) -> torch.Tensor:
+        """`[rows, vocabulary]` from rows before the final norm; `norm` and `head` stand in for the model's own."""
+        norm, head = self.norm if norm is None else norm, self.head if head is None else head
+        if self._compiled is not None and isinstance(head, Packed):
+            return self._compiled.logits(x, norm, head)
+        return multiply(self.normed(x, norm), head)
 
     def normed(self, x: torch.Tensor, norm: torch.Tensor | None = None) -> torch.Tensor:
         """Rows after the final norm, `[rows, hidden]`."""
@@ -293,13 +310,16 @@ class Target:
         """
         start = len(cache) if start is None else start
         cache.reserve(start + x.shape[0])
+        rope, layers = self.rope(positions, last), layers or range(self.depth)
+        if self._compiled is not None and (updates is None or self._compiled.use(updates)):
+            return self._compiled.run(x, positions, rope, layers, cache, start, visible, updates)
         masks = additive_masks(visible, positions, start, self.windows, self.heads // self.kv_heads, self.activations)
 
         def attend(i, query, key, value):
             keys, values = cache.write(i, start, key.transpose(0, 1), value.transpose(0, 1))
             return fold_attention(query, keys, values, masks[self.layers[i].window])
 
-        return self.run(x, self.rope(positions, last), layers or range(self.depth), attend, updates)
+        return self.run(x, rope, layers, attend, updates)
 
     def fingerprint(self) -> str:
         """SHA-256 over the shapes and a sample of the weights, alike for every load precision.

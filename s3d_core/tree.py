@@ -1,12 +1,13 @@
 """Candidate trees: built best-first from slot distributions, verified in one pass, walked once.
 
 Nodes are numbered from 1, parents before their children; node 0 is the current token, the root.
-A chain is a tree whose every node has one child. Everything is done for all nodes at once on the
-model's device, so no device is asked for a value before the verify pass.
+A chain is a tree whose every node has one child. No two nodes have the same path.
 """
 
-from dataclasses import dataclass
+import heapq
+from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 
 
@@ -15,114 +16,100 @@ class Tree:
     """Candidates behind the current token.
 
     Attributes:
-        tokens: `[nodes]` int64 token ids, root left out.
-        parents: `[nodes]` int64, the node number of each node's parent (0 is the root).
-        depths: `[nodes]` int64, from 1.
-        depth: the largest depth, a host number.
+        tokens: the nodes' token ids, root left out.
+        parents: the node number of each node's parent (0 is the root).
+        depths: from 1.
     """
 
-    tokens: torch.Tensor
-    parents: torch.Tensor
-    depths: torch.Tensor
-    depth: int
+    tokens: list[int] = field(default_factory=list)
+    parents: list[int] = field(default_factory=list)
+    depths: list[int] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return self.tokens.shape[0]
+        return len(self.tokens)
+
+    @property
+    def depth(self) -> int:
+        """The largest depth; 0 for an empty tree."""
+        return max(self.depths, default=0)
 
     @classmethod
-    def chain(cls, ids: list[int], device: torch.device) -> "Tree":
+    def chain(cls, ids: list[int]) -> "Tree":
         """One path of given tokens; empty for plain decoding."""
-        count = len(ids)
-        steps = torch.arange(count, device=device)
-        return cls(torch.tensor(ids, dtype=torch.int64, device=device), steps, steps + 1, count)
+        return cls(list(ids), list(range(len(ids))), list(range(1, len(ids) + 1)))
 
-    def with_chain(self, ids: list[int]) -> "Tree":
-        """This tree with one more path from the root.
+    def add(self, token: int, parent: int) -> int:
+        """Add a node and return its number."""
+        self.tokens.append(token)
+        self.parents.append(parent)
+        self.depths.append(1 if parent == 0 else self.depths[parent - 1] + 1)
+        return len(self.tokens)
 
-        A path may repeat nodes that are there already; the walk follows all of them, and so no
-        device has to be asked which they are.
-        """
-        if not ids:
-            return self
-        chain, count = Tree.chain(ids, self.tokens.device), len(self)
-        # The chain's first node hangs on the root, the others on their neighbour.
-        parents = torch.where(chain.parents > 0, chain.parents + count, 0)
-        return Tree(
-            torch.cat([self.tokens, chain.tokens]),
-            torch.cat([self.parents, parents]),
-            torch.cat([self.depths, chain.depths]),
-            max(self.depth, chain.depth),
-        )
+    def children(self) -> dict[tuple[int, int], int]:
+        """Every node by its parent and token."""
+        return {(p, t): i for i, (p, t) in enumerate(zip(self.parents, self.tokens, strict=True), 1)}
+
+    def add_path(self, ids: list[int]) -> None:
+        """Add a path from the root; what of it is there already is shared."""
+        known, node = self.children(), 0
+        for token in ids:
+            node = known.get((node, token)) or self.add(token, node)
 
     def visible(self) -> torch.Tensor:
         """Bool `[1 + nodes, 1 + nodes]`: each row sees itself and its ancestors, the root included."""
-        rows = len(self) + 1
-        device = self.tokens.device
-        up = torch.cat([torch.zeros(1, dtype=torch.int64, device=device), self.parents])
-        seen = torch.eye(rows, dtype=torch.bool, device=device)
-        here = torch.arange(rows, device=device)
-        for _ in range(self.depth):
-            here = up[here]
-            seen[torch.arange(rows, device=device), here] = True
-        return seen
+        seen = np.zeros((len(self) + 1, len(self) + 1), dtype=bool)
+        seen[0, 0] = True
+        for node, parent in enumerate(self.parents, 1):
+            seen[node] = seen[parent]
+            seen[node, node] = True
+        return torch.from_numpy(seen)
 
 
 def best_first(log_slots: torch.Tensor, tokens: torch.Tensor, pairs: torch.Tensor | None, size: int) -> Tree:
     """The `size` most probable nodes of the tree whose levels are the slots.
 
     A path's probability is the product of its nodes' given their parents. A parent is never less
-    probable than its child, so the best nodes hold all their ancestors; a beam as wide as the tree
-    finds them exactly.
+    probable than its child, so taking the best node next to the tree again and again finds them.
+    A size of 1 stands for the one most probable chain.
 
     Args:
-        log_slots: `[slots, k]` logits of each slot's top-k tokens, best first.
+        log_slots: `[slots, k]` logits of each slot's top-k tokens.
         tokens: `[slots, k]` their ids.
         pairs: `[slots - 1, k, k]` coherence of (parent choice in slot i, child choice in slot i+1),
             added to the child's logit; None leaves the slots independent.
         size: nodes wanted; fewer come back where the slots hold fewer.
     """
-    slots, k = log_slots.shape
-    device = log_slots.device
+    logits, ids = log_slots.float().cpu().numpy(), tokens.tolist()
+    slots, k = logits.shape
+    # For each slot and each choice in the slot before: the choices, best first, and their log-probabilities.
+    joint = np.broadcast_to(logits[1:, None, :], (slots - 1, k, k))
+    joint = joint if pairs is None else joint + pairs.float().cpu().numpy()
+    orders, scores = [], []
+    for level in (logits[None, :1], *joint[:, None]):
+        order = np.argsort(-level[0], axis=-1, kind="stable")
+        ranked = np.take_along_axis(level[0], order, axis=-1)
+        ranked = ranked - ranked[:, :1]
+        orders.append(order.tolist())
+        scores.append((ranked - np.log(np.exp(ranked).sum(axis=-1, keepdims=True))).tolist())
+    tree = Tree()
     if size == 1:
-        return _best_chain(log_slots, tokens, pairs)
-    scores = log_slots[0].log_softmax(dim=-1)[: min(size, k)]
-    choice = torch.arange(scores.shape[0], device=device)
-    parent = torch.zeros_like(choice)
-    level_scores, level_tokens, level_parents = [scores], [tokens[0, choice]], [parent]
-    begin = [0]
-    for slot in range(1, slots):
-        # Each beam entry's children: the slot's top-k, reweighted by how well they follow the parent.
-        logits = log_slots[slot][None].expand(len(choice), -1)
-        if pairs is not None:
-            logits = logits + pairs[slot - 1][choice]
-        joint = (level_scores[-1][:, None] + logits.log_softmax(dim=-1)).flatten()
-        scores, flat = joint.topk(min(size, joint.shape[0]))
-        parent, choice = flat // k, flat % k
-        begin.append(begin[-1] + len(level_scores[-1]))
-        level_scores.append(scores)
-        level_tokens.append(tokens[slot, choice])
-        level_parents.append(parent)
-    all_scores = torch.cat(level_scores)
-    # Ties must not separate a child from its parent: the stable sort puts lower levels first.
-    order = all_scores.sort(descending=True, stable=True).indices[:size]
-    wanted = order.sort().values
-    number = torch.zeros(all_scores.shape[0], dtype=torch.int64, device=device)
-    number[wanted] = torch.arange(1, len(wanted) + 1, device=device)
-    global_parents = [torch.zeros_like(level_parents[0]) - 1]
-    global_parents += [p + begin[i] for i, p in enumerate(level_parents[1:])]
-    up = torch.cat(global_parents)[wanted]
-    parents = torch.where(up < 0, 0, number[up.clamp(min=0)])
-    levels = torch.cat([torch.full_like(p, i + 1) for i, p in enumerate(level_parents)])
-    return Tree(torch.cat(level_tokens)[wanted], parents, levels[wanted], slots)
-
-
-def _best_chain(log_slots: torch.Tensor, tokens: torch.Tensor, pairs: torch.Tensor | None) -> Tree:
-    slots = log_slots.shape[0]
-    choice = log_slots[0].argmax()
-    picked = [tokens[0, choice]]
-    for slot in range(1, slots):
-        logits = log_slots[slot] if pairs is None else log_slots[slot] + pairs[slot - 1, choice]
-        choice = logits.argmax()
-        picked.append(tokens[slot, choice])
-    steps = torch.arange(slots, device=tokens.device)
-    return Tree(torch.stack(picked), steps, steps + 1, slots)
+        choice = 0
+        for slot in range(slots):
+            choice = orders[slot][choice][0]
+            tree.add(ids[slot][choice], slot)
+        return tree
+    # A candidate: how improbable, the order of arrival, slot, parent's choice, rank, parent's node and score.
+    heap = [(-scores[0][0][0], 0, 0, 0, 0, 0, 0.0)]
+    arrivals = 1
+    while heap and len(tree) < size:
+        negative, _, slot, before, rank, parent, base = heapq.heappop(heap)
+        choice = orders[slot][before][rank]
+        node = tree.add(ids[slot][choice], parent)
+        if rank + 1 < k:
+            score = base + scores[slot][before][rank + 1]
+            heapq.heappush(heap, (-score, arrivals, slot, before, rank + 1, parent, base))
+        if slot + 1 < slots:
+            score = -negative + scores[slot + 1][choice][0]
+            heapq.heappush(heap, (-score, arrivals + 1, slot + 1, choice, 0, node, -negative))
+        arrivals += 2
+    return tree

@@ -1,66 +1,92 @@
-"""Matrix products of a few rows with a large weight, compiled for this CPU at run time.
+"""Matrix products of a few rows with a large weight.
 
 Verifying 17 rows should cost about what one row does, since both read every weight once. The
 usual libraries are made for one row or for hundreds: in between they take two to four times as
 long, which would eat the whole gain of drafting. Here the weight is packed in blocks of 16
-outputs, each block is read once, widened from bfloat16 on the way where need be, and multiplied
-with all rows while it is in registers. Every output is summed in the same order whatever the
-number of rows, so a row's result does not depend on its company.
-
-LLVM (through llvmlite) compiles one loop per shape in some milliseconds; the threads are torch's
-own OpenMP team. Where any of this is missing, `pack` returns None and torch's product is used.
+outputs; up to three blocks at a time are read once (three streams come faster from memory than
+one), widened from bfloat16 on the way where need be, and multiplied with all rows while they are
+in registers. Two bfloat16 of successive inputs share a 32-bit lane, so that widening takes one
+operation each. Every output is summed in the same order whatever the number of rows, so a row's
+result does not depend on its company.
 """
 
 import ctypes
 import functools
-import platform
-from importlib.util import find_spec
-from pathlib import Path
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 
-LANES = 16
-# Rows multiplied at once; others are cut into tiles of equal height and filled up with zeros.
-HEIGHTS = (1, 2, 4, 6, 9)
+from s3d_core.kernels import jit
+from s3d_core.kernels.jit import LANES, Code
+
+# Rows multiplied at once; others are cut into tiles of equal height and filled up with zeros, which
+# costs next to nothing while reading the weights takes longer than multiplying.
+HEIGHTS = (1, 4, 9)
 _UNROLL = 4
 # Multiplications below which waking the other threads takes longer than they save.
 _WORTH_THREADS = 500_000
-# Vector registers for sums; the rest of the 32 hold weights.
-_SUMS = 27
+# Blocks multiplied at once: 3 times 9 rows of sums leave five of the 32 registers to weights.
+_WIDTHS = (3, 2, 1)
+# Weights are asked for this many bytes ahead, a little more than the hardware does by itself.
+_AHEAD = 1024
+# Arguments of a compiled product.
+_ARGUMENTS = 12
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a packed weight is read: blocks of `into` inputs, `width` of them at a time."""
+
+    into: int
+    width: int
+    is_bf16: bool
+
+    @classmethod
+    def of(cls, out: int, into: int, is_bf16: bool) -> "Layout":
+        """The layout of a weight `[out, into]`."""
+        return cls(into, next(w for w in _WIDTHS if out % (w * LANES) == 0), is_bf16)
 
 
 class Packed:
     """A weight `[out, in]` packed for few rows.
 
     Attributes:
-        blocks: `[out / 16, in, 16]`, float32 or bfloat16.
+        blocks: `[out / 16, in, 16, 1]` in float32, `[out / 16, in / 2, 16, 2]` in bfloat16.
     """
 
     def __init__(self, weight: torch.Tensor):
         out, into = weight.shape
-        for height in HEIGHTS:
-            # Compiled here once for each row length, so that no slider ever waits for it.
-            _compiled(into, height, weight.dtype == torch.bfloat16)
-        self.blocks = weight.detach().view(out // LANES, LANES, into).transpose(1, 2).contiguous()
+        self.layout = Layout.of(out, into, weight.dtype == torch.bfloat16)
+        self._pair = 2 if self.layout.is_bf16 else 1
+        self.blocks = weight.detach().view(out // LANES, LANES, -1, self._pair).transpose(1, 2).contiguous()
         self.shape = weight.shape
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """`x @ weight.T` for float32 `x` `[rows, in]`; float32 `[rows, out]`."""
         out, into = self.shape
         rows = x.shape[0]
-        tiles = -(-rows // HEIGHTS[-1])
-        height = next(h for h in HEIGHTS if h * tiles >= rows)
+        height, tiles = tiling(rows)
         x = x.contiguous() if tiles * height == rows else F.pad(x, (0, 0, 0, tiles * height - rows))
         y = torch.empty(tiles * height, out, dtype=torch.float32)
-        product = _compiled(into, height, self.blocks.dtype == torch.bfloat16)
+        product = _compiled(self.layout, height)
         threads = 1 if rows * out * into < _WORTH_THREADS else torch.get_num_threads()
-        product(self.blocks.data_ptr(), x.data_ptr(), y.data_ptr(), out // LANES, tiles, threads)
+        panels = out // (self.layout.width * LANES)
+        product(self.blocks.data_ptr(), x.data_ptr(), y.data_ptr(), panels, tiles, threads)
         return y[:rows]
 
     def rows(self, ids: torch.Tensor) -> torch.Tensor:
         """Rows `[n, in]` of the weight, for an embedding that shares it."""
-        return self.blocks[ids // LANES, :, ids % LANES].float()
+        flat = ids.reshape(-1).contiguous()
+        rows = torch.empty(flat.shape[0], self.shape[1], dtype=torch.float32)
+        gather = _compiled_gather(self.shape[1], self.layout.is_bf16)
+        gather(self.blocks.data_ptr(), flat.data_ptr(), rows.data_ptr(), flat.shape[0])
+        return rows.view(*ids.shape, -1)
+
+    def put(self, places: torch.Tensor, rows: torch.Tensor) -> None:
+        """Replace rows `[n, in]` at `places` `[n]` of the weight."""
+        rows = rows.to(self.blocks.dtype).unflatten(-1, (-1, self._pair))
+        self.blocks[places // LANES, :, places % LANES] = rows
 
     def unpacked(self) -> torch.Tensor:
         """The weight as it was."""
@@ -74,205 +100,147 @@ def fits(weight: torch.Tensor) -> bool:
     return weight.device.type == "cpu" and known and out % LANES == 0 and into % _UNROLL == 0
 
 
-@functools.cache
-def available() -> bool:
-    """Whether this machine can compile and run the loops: x86-64 Linux with AVX-512 and torch's OpenMP."""
-    if platform.system() != "Linux" or platform.machine() != "x86_64":
-        return False
-    if "AVX512" not in torch.backends.cpu.get_cpu_capability():
-        return False
-    try:
-        return find_spec("llvmlite") is not None and _openmp() is not None
-    except OSError:
-        return False
+def tiling(rows: int) -> tuple[int, int]:
+    """Height and number of the tiles that `rows` are cut into."""
+    tiles = -(-rows // HEIGHTS[-1])
+    return next(h for h in HEIGHTS if h * tiles >= rows), tiles
 
 
 @functools.cache
-def _openmp() -> ctypes.CDLL | None:
-    """The OpenMP runtime that torch itself has loaded, so that one team of threads serves both."""
-    home = Path(torch.__file__).parent
-    for folder in (home / "lib", home.parent / "torch.libs"):
-        for file in sorted(folder.glob("libgomp*.so*")):
-            library = ctypes.CDLL(str(file), mode=ctypes.RTLD_GLOBAL)
-            if hasattr(library, "GOMP_parallel"):
-                return library
-    return None
+def _compiled(layout: Layout, rows: int):
+    """The product with a weight for a tile height, as a C function of (weights, x, y, panels, tiles, threads)."""
+    from llvmlite import ir
+
+    product = compiled_product(layout, rows)
+    name = f"team_{product}"
+    module = ir.Module(name)
+    worker = Code(module, name + "_worker", ["p"], internal=True)
+    thread, team = worker.team()
+    weights, x, y, panels, tiles = (worker.load(worker.at(worker.arguments[0], 8 * i), worker.i64) for i in range(5))
+    first, end = worker.share(panels, thread, team)
+    call_product(worker, product, weights, x, y, panels, first, end, tiles)
+    worker.b.ret_void()
+    jit.parallel_entry(module, worker, name, 5)
+    jit.compile_module(module)
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 5, ctypes.c_int32)(jit.address(name))
 
 
 @functools.cache
-def _compiled(into: int, rows: int, is_bf16: bool):
-    """The compiled product for a row length and a number of rows, as a C function."""
-    import llvmlite.binding as llvm
+def _compiled_gather(into: int, is_bf16: bool):
+    """A C function of (weights, ids, rows, count) that unpacks rows by their int64 ids."""
+    from llvmlite import ir
 
-    engine = _engine()
-    name = f"skinny_{into}_{rows}_{'bf16' if is_bf16 else 'f32'}"
-    module = llvm.parse_assembly(_source(name, into, rows, is_bf16))
-    module.verify()
-    machine = _machine()
-    passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3))
-    passes.getModulePassManager().run(module, passes)
-    engine.add_module(module)
-    engine.finalize_object()
-    prototype = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3, ctypes.c_int64, ctypes.c_int64, ctypes.c_int32)
-    return prototype(engine.get_function_address(name))
+    name = f"gather_{into}_{'bf16' if is_bf16 else 'f32'}"
+    module = ir.Module(name)
+    code = Code(module, name, ["p", "p", "p", "i"])
+    b = code.b
+    weights, ids, rows, count = code.arguments
+    inputs = 2 if is_bf16 else 1
+    with code.loop(0, count) as number:
+        row = code.load(code.at(ids, code.times(number, 8)), code.i64, 8)
+        block, lane = b.sdiv(row, code.whole(LANES)), b.srem(row, code.whole(LANES))
+        source = code.at(weights, code.times(block, into // inputs * LANES * 4), code.times(lane, 4))
+        goal = code.at(rows, code.times(number, into * 4))
+        with code.loop(0, into // inputs) as k:
+            word = code.load(code.at(source, code.times(k, LANES * 4)), code.i32)
+            words = [word]
+            if is_bf16:
+                words = [
+                    b.shl(word, code.ir.Constant(code.i32, 16)),
+                    b.and_(word, code.ir.Constant(code.i32, 0xFFFF0000)),
+                ]
+            for i, value in enumerate(words):
+                code.store(value, code.at(goal, code.times(k, 4 * inputs), 4 * i))
+    b.ret_void()
+    jit.compile_module(module)
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)(jit.address(name))
+
+
+def call_product(code: Code, product: str, *sizes):
+    """Write a call of a compiled product with the arguments of `compiled_product`; those left out are 0."""
+    sizes += (0,) * (_ARGUMENTS - len(sizes))
+    function = code.external(product, code.ir.VoidType(), [code.i64] * _ARGUMENTS)
+    code.b.call(function, [code.whole(size) for size in sizes])
 
 
 @functools.cache
-def _machine():
-    import llvmlite.binding as llvm
+def compiled_product(layout: Layout, rows: int, rank: int = 0) -> str:
+    """Compile one thread's share of a product; the name of the function.
 
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    return llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3, jit=True
-    )
-
-
-@functools.cache
-def _engine():
-    import llvmlite.binding as llvm
-
-    library = _openmp()
-    for symbol in ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads"):
-        llvm.add_symbol(symbol, ctypes.cast(getattr(library, symbol), ctypes.c_void_p).value)
-    machine = _machine()
-    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
-
-
-def _source(name: str, into: int, rows: int, is_bf16: bool) -> str:
-    """LLVM IR of `name(weights, x, y, blocks, tiles, threads)`.
-
-    Each thread takes a run of blocks; for a group of blocks and each tile of rows it sums over
-    the inputs with one vector register per (block of the group, row).
+    It writes the panels from `first` to `end` of `y = base + x @ W.T + low_x @ low.T`, where `low`,
+    packed like W, is the second half of a low-rank update that shares the sums, and is there for a
+    rank above 0 only. Arguments, all 64-bit: weights, x `[tiles * rows, into]`, y
+    `[tiles * rows, out]`, panels, first, end, tiles, low, low_x `[tiles * rows, rank]`, and base
+    with its row and column steps in bytes (so that it can be nothing, a bias or the residual
+    stream); base 0 is nothing.
     """
     from llvmlite import ir
 
-    i16, i32, i64, f32 = ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.FloatType()
-    vector, narrow, wide = ir.VectorType(f32, LANES), ir.VectorType(i16, LANES), ir.VectorType(i32, LANES)
-    pointer = ir.IntType(8).as_pointer()
+    into, width, is_bf16 = layout.into, layout.width, layout.is_bf16
+    name = f"product_{into}_{width}_{rows}_{'bf16' if is_bf16 else 'f32'}_{rank}"
     module = ir.Module(name)
-    task = ir.LiteralStructType([pointer, pointer, pointer, i64, i64])
-    get = {
-        symbol: ir.Function(module, ir.FunctionType(i32, []), symbol)
-        for symbol in ("omp_get_thread_num", "omp_get_num_threads")
-    }
-    worker_type = ir.FunctionType(ir.VoidType(), [pointer])
-    parallel = ir.Function(
-        module, ir.FunctionType(ir.VoidType(), [worker_type.as_pointer(), pointer, i32, i32]), "GOMP_parallel"
-    )
-    group = max(1, min(8, _SUMS // rows))
-    element = 2 if is_bf16 else 4
-    block_bytes = into * LANES * element
-    fma = ir.Function(module, ir.FunctionType(vector, [vector] * 3), f"llvm.fma.v{LANES}f32")
+    code = Code(module, name, ["i"] * _ARGUMENTS)
+    b = code.b
+    vector, words = code.floats(LANES), code.integers(LANES)
+    # What is loaded at once: 16 outputs' weights for one input, or for two in bfloat16.
+    inputs = 2 if is_bf16 else 1
+    weights, x, y, panels, first, end, tiles, low, low_x, base, base_row, base_column = code.arguments
+    zeros = ir.GlobalVariable(module, vector, name + "_zeros")
+    zeros.initializer, zeros.global_constant, zeros.linkage = code.number(0.0, LANES), True, "internal"
+    base = b.select(b.icmp_signed("==", base, code.whole(0)), b.ptrtoint(zeros, code.i64), base)
+    weights, x, y, low, low_x, base = (b.inttoptr(v, code.pointer) for v in (weights, x, y, low, low_x, base))
+    prefetch = code.external("llvm.prefetch.p0", ir.VoidType(), [code.pointer, code.i32, code.i32, code.i32])
+    hints = [ir.Constant(code.i32, v) for v in (0, 3, 1)]  # to be read, kept close, as data
 
-    prefetch_type = ir.FunctionType(ir.VoidType(), [pointer, i32, i32, i32])
-    prefetch = ir.Function(module, prefetch_type, "llvm.prefetch.p0")
+    def block(panel, i):
+        """Number of a panel's i-th block; the next panel's follows it in memory, so that streams are long."""
+        return code.add(panel, code.times(panels, i))
 
-    def whole(value):
-        return ir.Constant(i64, value)
-
-    def at(b, base, offset, kind):
-        return b.bitcast(b.gep(base, [offset]), kind.as_pointer())
-
-    def load(b, address, align):
-        value = b.load(address)
-        value.align = align
-        return value
-
-    def weight(b, base, offset):
+    def loaded(place):
+        """Vectors of weights, one for each input."""
         if not is_bf16:
-            return load(b, at(b, base, offset, vector), 4)
-        bits = b.zext(load(b, at(b, base, offset, narrow), 2), wide)
-        return b.bitcast(b.shl(bits, ir.Constant(wide, [16] * LANES)), vector)
+            return [code.load(place, vector)]
+        pair = code.load(place, words)
+        low_half = b.shl(pair, ir.Constant(words, [16] * LANES))
+        high_half = b.and_(pair, ir.Constant(words, [0xFFFF0000] * LANES))
+        return [b.bitcast(half, vector) for half in (low_half, high_half)]
 
-    def loop(b, begin, end, step, label):
-        """A counted loop: returns (index, finish), the latter to be called behind the body."""
-        before, body, after = b.block, b.append_basic_block(label), b.append_basic_block(label + "_end")
-        b.cbranch(b.icmp_signed("<", begin, end), body, after)
-        b.position_at_end(body)
-        index = b.phi(i64)
-        index.add_incoming(begin, before)
+    def multiply(matrix, panel, tile_x, length, sums):
+        """Add the products with one panel of a matrix to the sums, one vector per (row, block of the panel)."""
+        block_bytes = length // inputs * LANES * 4
+        starts = [code.at(matrix, code.times(block(panel, i), block_bytes)) for i in range(width)]
 
-        def finish():
-            following = b.add(index, step)
-            index.add_incoming(following, b.block)
-            b.cbranch(b.icmp_signed("<", following, end), body, after)
-            b.position_at_end(after)
+        def body(k, sums):
+            sums = list(sums)
+            along = code.times(k, LANES * 4 // inputs)
+            for u in range(0, _UNROLL, inputs):
+                places = [code.at(start, along, u // inputs * LANES * 4) for start in starts]
+                for place in places:
+                    b.call(prefetch, [code.at(place, _AHEAD), *hints])
+                for v, factors in enumerate(zip(*(loaded(place) for place in places), strict=True)):
+                    for r in range(rows):
+                        value = code.load(code.at(tile_x, code.times(k, 4), 4 * (r * length + u + v)), code.f32)
+                        value = code.spread(value, LANES)
+                        for i in range(width):
+                            at = r * width + i
+                            sums[at] = code.call_float("fma", factors[i], value, sums[at])
+            return sums
 
-        return index, finish
+        return code.fold(0, length, _UNROLL, sums, body)
 
-    worker = ir.Function(module, worker_type, name + "_worker")
-    worker.linkage = "internal"
-    worker.attributes.add("nounwind")
-    b = ir.IRBuilder(worker.append_basic_block())
-    fields = b.bitcast(worker.args[0], task.as_pointer())
-
-    def field(number):
-        return b.load(b.gep(fields, [ir.Constant(i32, 0), ir.Constant(i32, number)]))
-
-    weights, x, y, blocks, tiles = (field(i) for i in range(5))
-    thread, team = (b.sext(b.call(get[s], []), i64) for s in ("omp_get_thread_num", "omp_get_num_threads"))
-    first = b.sdiv(b.mul(blocks, thread), team)
-    last = b.sdiv(b.mul(blocks, b.add(thread, whole(1))), team)
-
-    def product(block, width, label):
-        """Multiply `width` blocks from `block` on with every tile of rows."""
-        tile, finish_tile = loop(b, whole(0), tiles, whole(1), label + "_tile")
-        tile_x = b.gep(x, [b.mul(tile, whole(rows * into * 4))])
-        base = b.gep(weights, [b.mul(block, whole(block_bytes))])
-        before, body, after = b.block, b.append_basic_block(label), b.append_basic_block(label + "_store")
-        b.branch(body)
-        b.position_at_end(body)
-        k = b.phi(i64)
-        k.add_incoming(whole(0), before)
-        sums = [[b.phi(vector) for _ in range(rows)] for _ in range(width)]
-        values = [list(line) for line in sums]
-        for u in range(_UNROLL):
-            inner = b.add(k, whole(u))
-            loaded = [
-                weight(b, base, b.add(b.mul(inner, whole(LANES * element)), whole(i * block_bytes)))
-                for i in range(width)
-            ]
-            if u * LANES * element % 64 == 0:  # a little ahead of what the hardware fetches by itself
-                for i in range(width):
-                    ahead = b.add(b.mul(inner, whole(LANES * element)), whole(i * block_bytes + 1024))
-                    b.call(prefetch, [b.gep(base, [ahead]), *(ir.Constant(i32, v) for v in (0, 3, 1))])
-            for r in range(rows):
-                address = at(b, tile_x, b.add(b.mul(inner, whole(4)), whole(r * into * 4)), f32)
-                one = b.insert_element(ir.Constant(vector, ir.Undefined), load(b, address, 4), ir.Constant(i32, 0))
-                spread = b.shuffle_vector(one, ir.Constant(vector, ir.Undefined), ir.Constant(wide, [0] * LANES))
-                for i in range(width):
-                    values[i][r] = b.call(fma, [loaded[i], spread, values[i][r]])
-        following = b.add(k, whole(_UNROLL))
-        k.add_incoming(following, body)
-        for i in range(width):
-            for r in range(rows):
-                sums[i][r].add_incoming(ir.Constant(vector, [0.0] * LANES), before)
-                sums[i][r].add_incoming(values[i][r], body)
-        b.cbranch(b.icmp_signed("<", following, whole(into)), body, after)
-        b.position_at_end(after)
-        line = b.mul(blocks, whole(LANES * 4))
+    with code.loop(first, end) as panel, code.loop(0, tiles) as tile:
+        sums = [code.number(0.0, LANES)] * (rows * width)
+        sums = multiply(weights, panel, code.at(x, code.times(tile, rows * into * 4)), into, sums)
+        if rank:
+            sums = multiply(low, panel, code.at(low_x, code.times(tile, rows * rank * 4)), rank, sums)
         for r in range(rows):
-            row = b.mul(b.add(b.mul(tile, whole(rows)), whole(r)), line)
+            row = code.add(code.times(tile, rows), r)
+            row_bytes = code.times(row, code.times(panels, width * LANES * 4))
             for i in range(width):
-                column = b.mul(b.add(block, whole(i)), whole(LANES * 4))
-                b.store(values[i][r], at(b, y, b.add(row, column), vector), align=4)
-        finish_tile()
-
-    end_of_groups = b.add(first, b.mul(b.sdiv(b.sub(last, first), whole(group)), whole(group)))
-    block, finish = loop(b, first, end_of_groups, whole(group), "group")
-    product(block, group, "wide")
-    finish()
-    block, finish = loop(b, end_of_groups, last, whole(1), "single")
-    product(block, 1, "narrow")
-    finish()
+                column = block(panel, i)
+                added = code.load(code.at(base, code.times(row, base_row), code.times(column, base_column)), vector)
+                place = code.at(y, row_bytes, code.times(column, LANES * 4))
+                code.store(b.fadd(sums[r * width + i], added), place)
     b.ret_void()
-
-    entry = ir.Function(module, ir.FunctionType(ir.VoidType(), [pointer, pointer, pointer, i64, i64, i32]), name)
-    b = ir.IRBuilder(entry.append_basic_block())
-    held = b.alloca(task)
-    for i in range(5):
-        b.store(entry.args[i], b.gep(held, [ir.Constant(i32, 0), ir.Constant(i32, i)]))
-    b.call(parallel, [worker, b.bitcast(held, pointer), entry.args[5], ir.Constant(i32, 0)])
-    b.ret_void()
-    return str(module)
+    jit.compile_module(module)
+    return name

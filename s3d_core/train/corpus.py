@@ -11,7 +11,7 @@ The corpus is a JSON-lines file that is only ever appended to, one chat a line:
 
 import json
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,6 +70,12 @@ def prompt_ids(tokenizer, prompt: str) -> list[int]:
         [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
     )
     return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def frequent_tokens(chats: list[dict], count: int) -> list[int]:
+    """The tokens most frequent in a corpus's replies, at most `count`, ascending."""
+    seen = Counter(token for chat in chats for token in chat["ids"][chat["start"] :])
+    return sorted(token for token, _ in seen.most_common(count))
 
 
 def write_chats(

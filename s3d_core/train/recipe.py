@@ -17,13 +17,14 @@ import torch
 from s3d_core.adapter import Adapter
 from s3d_core.decode import Limits, prefill, rounds
 from s3d_core.draft import strategies
+from s3d_core.draft_head import frequent_size
 from s3d_core.errors import TrainingError
 from s3d_core.load import Loaded
 from s3d_core.sampling import Sampler
 from s3d_core.settings import DraftSettings, SamplingSettings
 from s3d_core.stats import Totals
 from s3d_core.text import TextStream
-from s3d_core.train.corpus import read_prompts, write_chats
+from s3d_core.train.corpus import frequent_tokens, read_prompts, write_chats
 from s3d_core.train.trainer import Step, Trainer, TrainSettings
 
 HELD_OUT = 12
@@ -158,6 +159,10 @@ def train(
     held_out, chats = chats[:HELD_OUT], chats[HELD_OUT:]
     settings = recipe.training
     trainer = Trainer(loaded.target, chats, settings, folder / "checkpoint")
+    count = frequent_size(loaded.target.head.shape[0])
+    trainer.adapter.vocabulary = torch.tensor(
+        frequent_tokens(chats, count), dtype=torch.int64, device=loaded.target.device
+    )
     middle = round((settings.least_skipped + settings.most_skipped) / 2)
     draft = DraftSettings("s3d", skipped=middle, draft_length=settings.slots)
     measured: dict[int, float] = {}

@@ -7,7 +7,7 @@ import pytest
 import torch
 from core.models import CONFIGS, VOCABULARY, build, engine_for
 
-from s3d_core.kernels import skinny
+from s3d_core.kernels import jit
 from s3d_core.settings import DraftSettings, SamplingSettings
 
 GRID = [
@@ -31,7 +31,7 @@ def prompts(count, lengths=(3, 40)):
     return [[dice.randrange(3, VOCABULARY) for _ in range(dice.randint(*lengths))] for _ in range(count)]
 
 
-needs_kernels = pytest.mark.skipif(not skinny.available(), reason="packed products need AVX-512 on Linux")
+needs_kernels = pytest.mark.skipif(not jit.available(), reason="packed products need AVX-512 on Linux")
 
 
 @pytest.mark.parametrize("packed", [False, pytest.param(True, marks=needs_kernels)], ids=["torch", "packed"])

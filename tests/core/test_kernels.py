@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from s3d_core.kernels import skinny
+from s3d_core.kernels import jit, skinny
 from s3d_core.kernels.skinny import Packed
 
-needs_kernels = pytest.mark.skipif(not skinny.available(), reason="packed products need AVX-512 on Linux")
+needs_kernels = pytest.mark.skipif(not jit.available(), reason="packed products need AVX-512 on Linux")
 DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
 # Outputs of one block, of a whole and of a broken group of blocks; inputs short and long.
 SHAPES = [(16, 4), (48, 80), (160, 48), (272, 576), (1536, 64)]

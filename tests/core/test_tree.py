@@ -35,7 +35,7 @@ def paths_by_probability(logits, tokens, pairs):
 
 
 def tree_paths(tree):
-    tokens, parents = tree.tokens.tolist(), tree.parents.tolist()
+    tokens, parents = tree.tokens, tree.parents
     paths = {0: ()}
     for node, (token, parent) in enumerate(zip(tokens, parents, strict=True), 1):
         paths[node] = (*paths[parent], token)
@@ -61,18 +61,18 @@ def test_the_most_probable_paths_are_found(shape):
 @given(shapes)
 def test_parents_come_before_their_children_and_depths_follow(shape):
     tree = best_first(*make(shape))
-    depths = [0, *tree.depths.tolist()]
-    for node, parent in enumerate(tree.parents.tolist(), 1):
+    depths = [0, *tree.depths]
+    for node, parent in enumerate(tree.parents, 1):
         assert parent < node
         assert depths[node] == depths[parent] + 1
-    assert max(depths) <= tree.depth
+    assert max(depths) == tree.depth
 
 
 @settings(max_examples=60, deadline=None)
 @given(shapes)
 def test_a_row_sees_itself_and_its_ancestors_only(shape):
     tree = best_first(*make(shape))
-    parents = [0, *tree.parents.tolist()]
+    parents = [0, *tree.parents]
     seen = tree.visible()
     for node in range(len(tree) + 1):
         line, at = {node, 0}, node
@@ -87,12 +87,25 @@ def test_a_row_sees_itself_and_its_ancestors_only(shape):
 def test_a_tree_of_one_is_the_chain_of_best_choices(shape):
     logits, tokens, pairs, _ = make(shape)
     tree = best_first(logits, tokens, pairs, 1)
-    assert tree.parents.tolist() == list(range(logits.shape[0]))
-    assert int(tree.tokens[0]) == int(tokens[0, logits[0].argmax()])
+    assert tree.parents == list(range(logits.shape[0]))
+    assert tree.tokens[0] == int(tokens[0, logits[0].argmax()])
 
 
 def test_an_empty_tree_is_plain_decoding():
-    tree = Tree.chain([], torch.device("cpu"))
+    tree = Tree.chain([])
+    assert tree == Tree()
     assert len(tree) == 0
     assert tree.depth == 0
     assert tree.visible().tolist() == [[True]]
+
+
+@settings(max_examples=80, deadline=None)
+@given(shapes, st.lists(st.integers(0, 49), max_size=6))
+def test_an_added_path_is_there_once(shape, path):
+    tree = best_first(*make(shape))
+    before = tree_paths(tree)
+    tree.add_path(path)
+    after = tree_paths(tree)
+    assert after[: len(before)] == before
+    assert len(set(after)) == len(after)
+    assert set(after) == set(before) | {tuple(path[:n]) for n in range(1, len(path) + 1)}

@@ -1,0 +1,83 @@
+"""A decoder layer as one compiled call.
+
+Between the large products of a layer lie a dozen small operations (norms, rotary embedding, cache
+writes, attention, activation, residuals). For a few rows each costs next to nothing to compute and,
+as a call of its own, several microseconds to ask for: a third of a decoding step. Here a layer is
+one function on torch's threads, low-rank updates included. For many rows, where torch's attention
+is the faster one, the half before it and the half behind it are a function each.
+"""
+
+import ctypes
+import functools
+import itertools
+
+from s3d_core.kernels import jit
+from s3d_core.kernels.jit import LANES
+from s3d_core.kernels.steps import activate, attend, gather, turn_heads
+from s3d_core.kernels.worker import ARGUMENTS, Shape, Worker
+
+_numbers = itertools.count()
+
+
+def _before(worker: Worker) -> None:
+    """Norm, query/key/value, rotary embedding, K/V into the cache."""
+    shape = worker.shape
+    worker.norm("attention_norm")
+    bias = worker.weight("qkv_bias") if shape.biased else 0
+    worker.product("qkv", "normed", shape.hidden, "wide", shape.projected, bias, 0, LANES * 4 if shape.biased else 0)
+    turn_heads(worker)
+
+
+def _behind(worker: Worker) -> None:
+    """Output projection, residual, norm, feed-forward, residual."""
+    shape = worker.shape
+    residual = (worker.size("x"), shape.hidden * 4, LANES * 4)
+    worker.product("o", "normed", shape.attended, "x", shape.hidden, *residual)
+    worker.norm("mlp_norm")
+    worker.product("gate_up", "normed", shape.hidden, "wide", 2 * shape.intermediate)
+    activate(worker)
+    worker.product("down", "active", shape.intermediate, "x", shape.hidden, *residual)
+
+
+@functools.cache
+def compiled_layer(shape: Shape, height: int):
+    """A whole layer for tiles of a height: a function of (layer, pass, keys, values, mask, threads), the
+    addresses of what `LAYER` and `PASS` list, of the cache, and of an additive mask `[rows, masked]`."""
+    return _compile({"layer": (_before, attend, _behind)}, shape, height)[0]
+
+
+@functools.cache
+def compiled_halves(shape: Shape, height: int):
+    """The functions before and behind torch's attention: of (layer, pass, keys, values, 0, threads) and of
+    (layer, pass, attended, 0, 0, threads)."""
+    return _compile({"before": (_before,), "behind": (gather, _behind)}, shape, height)
+
+
+@functools.cache
+def compiled_head(shape: Shape, vocabulary: int, height: int):
+    """The final norm and an output head: a function of (layer, pass, 0, 0, 0, threads).
+
+    The norm is `attention_norm` of the layer's table and the head its `qkv`; the logits
+    `[tiles * height, vocabulary]` go to `wide`.
+    """
+
+    def run(worker: Worker) -> None:
+        worker.norm("attention_norm")
+        worker.product("qkv", "normed", shape.hidden, "wide", vocabulary)
+
+    return _compile({f"head{vocabulary}": (run,)}, shape, height)[0]
+
+
+def _compile(parts: dict, shape: Shape, height: int) -> tuple:
+    from llvmlite import ir
+
+    suffix = next(_numbers)
+    module = ir.Module(f"{'_'.join(parts)}_{suffix}")
+    for part, steps in parts.items():
+        worker = Worker(module, f"{part}_{suffix}_worker", shape, height)
+        for step in steps:
+            step(worker)
+        worker.finish(module, f"{part}_{suffix}")
+    jit.compile_module(module)
+    prototype = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * ARGUMENTS, ctypes.c_int32)
+    return tuple(prototype(jit.address(f"{part}_{suffix}")) for part in parts)

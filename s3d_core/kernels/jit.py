@@ -1,0 +1,237 @@
+"""Compiles small loops for this very CPU at run time: LLVM through llvmlite, threads from torch's own OpenMP team."""
+
+import ctypes
+import functools
+import platform
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+
+LANES = 16
+_OPENMP = ("GOMP_parallel", "GOMP_barrier", "omp_get_thread_num", "omp_get_num_threads")
+
+
+@functools.cache
+def available() -> bool:
+    """Whether this machine can compile and run the loops: x86-64 Linux with AVX-512 and torch's OpenMP."""
+    if platform.system() != "Linux" or platform.machine() != "x86_64":
+        return False
+    if "AVX512" not in torch.backends.cpu.get_cpu_capability():
+        return False
+    try:
+        return find_spec("llvmlite") is not None and _openmp() is not None
+    except OSError:
+        return False
+
+
+@functools.cache
+def _openmp() -> ctypes.CDLL | None:
+    """The OpenMP runtime that torch itself has loaded, so that one team of threads serves both."""
+    home = Path(torch.__file__).parent
+    for folder in (home / "lib", home.parent / "torch.libs"):
+        for file in sorted(folder.glob("libgomp*.so*")):
+            library = ctypes.CDLL(str(file), mode=ctypes.RTLD_GLOBAL)
+            if all(hasattr(library, symbol) for symbol in _OPENMP):
+                return library
+    return None
+
+
+def compile_module(module) -> None:
+    """Optimise an `llvmlite.ir` module and add it to the program; `address` then finds its functions."""
+    import llvmlite.binding as llvm
+
+    parsed = llvm.parse_assembly(str(module))
+    parsed.verify()
+    passes = llvm.create_pass_builder(_machine(), llvm.create_pipeline_tuning_options(speed_level=3))
+    passes.getModulePassManager().run(parsed, passes)
+    _engine().add_module(parsed)
+    _engine().finalize_object()
+
+
+def address(name: str) -> int:
+    """Where a compiled function is."""
+    return _engine().get_function_address(name)
+
+
+@functools.cache
+def _machine():
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3, jit=True
+    )
+
+
+@functools.cache
+def _engine():
+    import llvmlite.binding as llvm
+
+    library = _openmp()
+    for symbol in _OPENMP:
+        llvm.add_symbol(symbol, ctypes.cast(getattr(library, symbol), ctypes.c_void_p).value)
+    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine())
+
+
+class Code:
+    """A function being written: an `IRBuilder` with the few shapes that these loops need.
+
+    Addresses are byte pointers and offsets count bytes; sizes are 64-bit integers.
+    """
+
+    def __init__(self, module, name: str, arguments: list, internal: bool = False):
+        from llvmlite import ir
+
+        self.ir, self.module = ir, module
+        self.i32, self.i64, self.f32 = ir.IntType(32), ir.IntType(64), ir.FloatType()
+        self.pointer = ir.IntType(8).as_pointer()
+        kinds = {"p": self.pointer, "i": self.i64, "t": self.i32}
+        self.function = ir.Function(module, ir.FunctionType(ir.VoidType(), [kinds[a] for a in arguments]), name)
+        self.function.attributes.add("nounwind")
+        if internal:
+            self.function.linkage = "internal"
+        self.arguments = self.function.args
+        self.b = ir.IRBuilder(self.function.append_basic_block())
+
+    def whole(self, value: int):
+        """A size; what is one already stays."""
+        return self.ir.Constant(self.i64, value) if isinstance(value, int) else value
+
+    def number(self, value: float, width: int = 1):
+        """A float32 constant, in every lane of a vector where `width` is above 1."""
+        return self.ir.Constant(self.floats(width), value if width == 1 else [value] * width)
+
+    def floats(self, width: int):
+        """The type of `width` float32 values."""
+        return self.f32 if width == 1 else self.ir.VectorType(self.f32, width)
+
+    def integers(self, width: int, bits: int = 32):
+        """The type of `width` integers."""
+        kind = self.ir.IntType(bits)
+        return kind if width == 1 else self.ir.VectorType(kind, width)
+
+    def add(self, *values):
+        """The sum of sizes."""
+        total = self.whole(values[0])
+        for value in values[1:]:
+            total = self.b.add(total, self.whole(value))
+        return total
+
+    def times(self, one, other):
+        """The product of two sizes."""
+        return self.b.mul(self.whole(one), self.whole(other))
+
+    def at(self, base, *offsets):
+        """A byte pointer moved by offsets."""
+        return self.b.gep(base, [self.add(*offsets)])
+
+    def load(self, place, kind, align: int = 4):
+        """The value of a type at a byte pointer."""
+        value = self.b.load(self.b.bitcast(place, kind.as_pointer()))
+        value.align = align
+        return value
+
+    def store(self, value, place, align: int = 4) -> None:
+        """Write a value at a byte pointer."""
+        self.b.store(value, self.b.bitcast(place, value.type.as_pointer()), align=align)
+
+    def spread(self, scalar, width: int):
+        """A scalar in every lane."""
+        if width == 1:
+            return scalar
+        kind = self.ir.VectorType(scalar.type, width)
+        nothing = self.ir.Constant(kind, self.ir.Undefined)
+        one = self.b.insert_element(nothing, scalar, self.ir.Constant(self.i32, 0))
+        return self.b.shuffle_vector(one, nothing, self.ir.Constant(self.integers(width), [0] * width))
+
+    def external(self, symbol: str, result, arguments: list):
+        """A function defined elsewhere, declared once."""
+        if symbol in self.module.globals:
+            return self.module.globals[symbol]
+        return self.ir.Function(self.module, self.ir.FunctionType(result, arguments), symbol)
+
+    def call_float(self, name: str, *values):
+        """An LLVM float intrinsic such as `fma` on scalars or vectors."""
+        kind = values[0].type
+        suffix = f"v{kind.count}f32" if isinstance(kind, self.ir.VectorType) else "f32"
+        return self.b.call(self.external(f"llvm.{name}.{suffix}", kind, [kind] * len(values)), values)
+
+    def sum_lanes(self, vector):
+        """The sum over a vector's lanes."""
+        if not isinstance(vector.type, self.ir.VectorType):
+            return vector
+        name = f"llvm.vector.reduce.fadd.v{vector.type.count}f32"
+        reduce = self.external(name, self.f32, [self.f32, vector.type])
+        return self.b.call(reduce, [self.number(0.0), vector], fastmath=("reassoc",))
+
+    @contextmanager
+    def loop(self, begin, end, step=1):
+        """A counted loop; gives the index."""
+        begin, end, step = self.whole(begin), self.whole(end), self.whole(step)
+        b = self.b
+        before, body, after = b.block, b.append_basic_block(), b.append_basic_block()
+        b.cbranch(b.icmp_signed("<", begin, end), body, after)
+        b.position_at_end(body)
+        index = b.phi(self.i64)
+        index.add_incoming(begin, before)
+        yield index
+        following = b.add(index, step)
+        index.add_incoming(following, b.block)
+        b.cbranch(b.icmp_signed("<", following, end), body, after)
+        b.position_at_end(after)
+
+    def fold(self, begin, end, step, start: list, body) -> list:
+        """A loop that runs at least once and carries values: `body(index, values) -> values`."""
+        b = self.b
+        before, block, after = b.block, b.append_basic_block(), b.append_basic_block()
+        b.branch(block)
+        b.position_at_end(block)
+        index = b.phi(self.i64)
+        index.add_incoming(self.whole(begin), before)
+        held = []
+        for value in start:
+            phi = b.phi(value.type)
+            phi.add_incoming(value, before)
+            held.append(phi)
+        results = body(index, list(held))
+        following = b.add(index, self.whole(step))
+        index.add_incoming(following, b.block)
+        for phi, result in zip(held, results, strict=True):
+            phi.add_incoming(result, b.block)
+        b.cbranch(b.icmp_signed("<", following, self.whole(end)), block, after)
+        b.position_at_end(after)
+        return results
+
+    def team(self) -> tuple:
+        """This thread's number and the number of threads."""
+        number = self.external("omp_get_thread_num", self.i32, [])
+        count = self.external("omp_get_num_threads", self.i32, [])
+        return self.b.sext(self.b.call(number, []), self.i64), self.b.sext(self.b.call(count, []), self.i64)
+
+    def barrier(self) -> None:
+        """Wait here for all threads."""
+        self.b.call(self.external("GOMP_barrier", self.ir.VoidType(), []), [])
+
+    def share(self, count, thread, team) -> tuple:
+        """The run of `count` things that this thread does: first and end."""
+        first = self.b.sdiv(self.times(count, thread), team)
+        return first, self.b.sdiv(self.times(count, self.add(thread, 1)), team)
+
+
+def parallel_entry(module, worker: Code, name: str, arguments: int) -> None:
+    """Write `name(a_0 ... a_(n-1), threads)`: it runs `worker(task)` on a team, the task holding the sizes a_i."""
+    code = Code(module, name, ["i"] * arguments + ["t"])
+    b = code.b
+    task = code.ir.ArrayType(code.i64, arguments)
+    held = b.alloca(task)
+    for i in range(arguments):
+        b.store(code.arguments[i], b.gep(held, [code.ir.Constant(code.i32, 0), code.ir.Constant(code.i32, i)]))
+    kinds = [worker.function.type, code.pointer, code.i32, code.i32]
+    parallel = code.external("GOMP_parallel", code.ir.VoidType(), kinds)
+    b.call(
+        parallel, [worker.function, b.bitcast(held, code.pointer), code.arguments[-1], code.ir.Constant(code.i32, 0)]
+    )
+    b.ret_void()

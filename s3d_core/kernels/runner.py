@@ -1,0 +1,212 @@
+"""Runs the layers of a packed model as compiled functions."""
+
+import ctypes
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+
+from s3d_core.attention import Masks, additive_masks
+from s3d_core.kernels import functions
+from s3d_core.kernels.jit import LANES
+from s3d_core.kernels.skinny import HEIGHTS, Packed, tiling
+from s3d_core.kernels.worker import LAYER, PASS, Shape
+
+# From here on torch's attention, which reads the keys once for many rows, is the faster one.
+_MOST_ROWS = 32
+_COS, _SIN, _START, _ROWS, _TILES, _WIDE, _HEAD_STRIDE, _MASKED, _ATTENDED_HEAD, _ATTENDED_ROW = map(
+    PASS.index,
+    ("cos", "sin", "start", "rows", "tiles", "wide", "head_stride", "masked", "attended_head", "attended_row"),
+)
+_LINEARS = ("qkv", "o", "gate_up", "down")
+
+
+class CompiledLayers:
+    """The decoder layers of one packed `Target` as compiled functions.
+
+    The tables that it keeps hold addresses, so the target's weights must stay as they are.
+    """
+
+    def __init__(self, target):
+        layer = target.layers[0]
+        self._target = target
+        self._threads = torch.get_num_threads()
+        self._fixed = {
+            "hidden": layer.o.shape[0],
+            "heads": target.heads,
+            "kv_heads": target.kv_heads,
+            "head_dim": target.head_dim,
+            "intermediate": layer.down.shape[1],
+            "eps": target.eps,
+            "biased": layer.qkv_bias is not None,
+            "normed_heads": layer.query_norm is not None,
+            "is_bf16": layer.o.blocks.dtype == torch.bfloat16,
+        }
+        self._rotary = int(target.rope(torch.zeros(1, dtype=torch.int64), 0)[0].shape[-1])
+        self._stock = {i: self._table(layer, None) for i, layer in enumerate(target.layers)}
+        self._updates: dict | None = None
+        self._updated: dict[int, ctypes.Array] = {}
+        self._rank = 0
+        self._shapes: dict[tuple[int, int], Shape] = {}
+        self._rows = self._slots = 0
+        self._buffers: dict[str, torch.Tensor] = {}
+        self._work, self._head = (ctypes.c_int64 * len(PASS))(), (ctypes.c_int64 * len(LAYER))()
+        self._compile(0)
+        for height in HEIGHTS:
+            functions.compiled_head(self._shape(0, 0), target.head.shape[0], height)
+
+    @staticmethod
+    def suits(target) -> bool:
+        """Whether the halves can run this model's layers."""
+        layers = target.layers
+        packed = all(isinstance(getattr(layer, name), Packed) for layer in layers for name in _LINEARS)
+        even = target.layers[0].down.shape[1] % LANES == 0
+        return packed and even and all(layer.o_bias is None for layer in layers)
+
+    def use(self, updates: dict) -> bool:
+        """Take up the low-rank updates of an adapter and compile for them; False if they do not suit."""
+        if updates is self._updates:
+            return bool(self._updated)
+        self._updates, self._updated = updates, {}
+        pairs = [pair for update in updates.values() for pair in update.values()]
+        ranks = {a.shape[0] for a, _ in pairs}
+        if len(ranks) != 1 or not all(isinstance(weight, Packed) for pair in pairs for weight in pair):
+            return False
+        (self._rank,) = ranks
+        self._rows = 0  # the scratch is now too narrow
+        self._compile(self._rank)
+        self._updated = {i: self._table(self._target.layers[i], update) for i, update in updates.items()}
+        return True
+
+    def run(
+        self,
+        x: torch.Tensor,
+        positions: torch.Tensor,
+        rope: tuple[torch.Tensor, torch.Tensor],
+        layers: Sequence[int],
+        cache,
+        start: int,
+        visible: torch.Tensor,
+        updates: dict | None,
+    ) -> torch.Tensor:
+        """Run rows through layers and write their K/V to the cache; what `Target.run` does, sooner.
+
+        Args:
+            x: `[rows, hidden]`, float32.
+            positions: `[rows]`.
+            rope: cosine and sine `[rows, rotary]`.
+            start: the first slot of the cache to write.
+            visible: bool `[rows, rows]`.
+            updates: the updates last given to `use`, or None for the stock model.
+
+        Returns:
+            `[rows, hidden]`, to be used before the next call.
+        """
+        target, rows = self._target, x.shape[0]
+        end = start + rows
+        height, work = self._prepare(x, end)
+        cos, sin = (t.contiguous() for t in rope)
+        work[_COS], work[_SIN], work[_START] = cos.data_ptr(), sin.data_ptr(), start
+        work[_HEAD_STRIDE] = 4 * cache.capacity * target.head_dim
+        masks = self._masks(positions, start, visible)
+        work_at, threads = ctypes.addressof(work), self._threads
+        for i in layers:
+            layer, updated = target.layers[i], updates is not None and i in self._updated
+            table = ctypes.addressof(self._updated[i] if updated else self._stock[i])
+            shape = self._shape(self._rotary if layer.rotary else 0, self._rank if updated else 0)
+            keys, values, mask = cache.keys[i], cache.values[i], masks[layer.window]
+            if rows <= _MOST_ROWS:
+                work[_MASKED] = 0 if mask is None else mask.shape[1]
+                run = functions.compiled_layer(shape, height)
+                mask_at = 0 if mask is None else mask.data_ptr()
+                run(table, work_at, keys.data_ptr(), values.data_ptr(), mask_at, threads)
+                continue
+            before, behind = functions.compiled_halves(shape, height)
+            before(table, work_at, keys.data_ptr(), values.data_ptr(), 0, threads)
+            query = self._buffers["query"][: rows * target.heads].view(1, target.kv_heads, -1, target.head_dim)
+            attended = F.scaled_dot_product_attention(query, keys[None, :, :end], values[None, :, :end], attn_mask=mask)
+            work[_ATTENDED_HEAD], work[_ATTENDED_ROW] = 4 * attended.stride(1), 4 * attended.stride(2)
+            behind(table, work_at, attended.data_ptr(), 0, 0, threads)
+        return self._buffers["x"][:rows]
+
+    def logits(self, x: torch.Tensor, norm: torch.Tensor, head: Packed) -> torch.Tensor:
+        """`[rows, vocabulary]` of rows before the final norm `[rows, hidden]`."""
+        vocabulary = head.shape[0]
+        height, work = self._prepare(x, 0)
+        y = torch.empty(work[_TILES] * height, vocabulary)
+        held = self._buffers["wide"].data_ptr()
+        work[_WIDE] = y.data_ptr()
+        self._head[LAYER.index("attention_norm")] = norm.data_ptr()
+        self._head[LAYER.index("qkv")] = head.blocks.data_ptr()
+        run = functions.compiled_head(self._shape(0, 0), vocabulary, height)
+        run(ctypes.addressof(self._head), ctypes.addressof(work), 0, 0, 0, self._threads)
+        work[_WIDE] = held
+        return y[: x.shape[0]]
+
+    def _prepare(self, x: torch.Tensor, slots: int) -> tuple[int, ctypes.Array]:
+        """Put rows in their place; the height of a tile and the table of the pass."""
+        rows = x.shape[0]
+        height, tiles = tiling(rows)
+        self._reserve(tiles * height, slots)
+        stream = self._buffers["x"]
+        if x.data_ptr() != stream.data_ptr():
+            stream[:rows] = x
+        stream[rows : tiles * height] = 0.0
+        self._work[_ROWS], self._work[_TILES] = rows, tiles
+        return height, self._work
+
+    def _masks(self, positions: torch.Tensor, start: int, visible: torch.Tensor) -> Masks:
+        """Additive masks by window: of all slots where torch or a window needs them, else of the last ones."""
+        target, rows = self._target, visible.shape[0]
+        if rows > _MOST_ROWS or any(w is not None and w < start + rows for w in target.windows):
+            group = target.heads // target.kv_heads
+            return additive_masks(visible, positions, start, target.windows, group, torch.float32)
+        mask = None if rows == 1 else torch.where(visible, 0.0, torch.finfo(torch.float32).min)
+        return dict.fromkeys(target.windows, mask)
+
+    def _shape(self, rotary: int, rank: int) -> Shape:
+        if (rotary, rank) not in self._shapes:
+            self._shapes[rotary, rank] = Shape(**self._fixed, rotary=rotary, rank=rank)
+        return self._shapes[rotary, rank]
+
+    def _compile(self, rank: int) -> None:
+        """Compile the layers now, so that no slider ever waits for it."""
+        for height in HEIGHTS:
+            for rotary in self._rotaries():
+                functions.compiled_layer(self._shape(rotary, rank), height)
+
+    def _rotaries(self) -> set[int]:
+        return {self._rotary if layer.rotary else 0 for layer in self._target.layers}
+
+    def _table(self, layer, update) -> ctypes.Array:
+        held = {name: getattr(layer, name, None) for name in LAYER}
+        for name, (a, b) in (update or {}).items():
+            held[name + ".a"], held[name + ".b"] = a, b
+        tensors = (t.blocks if isinstance(t, Packed) else t for t in held.values())
+        return (ctypes.c_int64 * len(LAYER))(*(0 if t is None else t.data_ptr() for t in tensors))
+
+    def _reserve(self, rows: int, slots: int) -> None:
+        """Room for the scratch of a pass of so many rows that see so many slots."""
+        if rows > self._rows:
+            shape = self._shape(0, 0)
+            widths = {
+                "x": shape.hidden,
+                "normed": max(shape.hidden, shape.attended),
+                "low": max(self._rank, LANES),
+                "wide": max(shape.projected, 2 * shape.intermediate),
+                "active": shape.intermediate,
+                "query": shape.attended,
+            }
+            self._rows = rows
+            self._buffers |= {name: torch.zeros(rows, width) for name, width in widths.items()}
+            self._buffers["query"] = self._buffers["query"].view(-1, shape.head_dim)
+            for name, tensor in self._buffers.items():
+                self._work[PASS.index(name)] = tensor.data_ptr()
+        if slots > self._slots:
+            self._slots = max(2 * self._slots, -(-slots // LANES) * LANES)
+            group = self._target.heads // self._target.kv_heads
+            scores = self._buffers["scores"] = torch.zeros(self._threads, group, self._slots)
+            self._work[PASS.index("scores")], self._work[PASS.index("score_stride")] = (
+                scores.data_ptr(),
+                4 * self._slots,
+            )

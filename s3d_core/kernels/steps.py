@@ -1,0 +1,205 @@
+"""The small steps of a decoder layer between its products, each written into a worker."""
+
+import math
+
+from s3d_core.kernels.jit import LANES, Code
+from s3d_core.kernels.worker import Worker
+
+
+def turn_heads(worker: Worker) -> None:
+    """Rotate queries and keys (normed first where the model does) and put them and the values in their places."""
+    code, shape = worker.code, worker.shape
+    dim, half = shape.head_dim, shape.rotary // 2
+    keys, values = (worker.place(v) for v in worker.task[2:4])
+    wide, query, cos, sin = (worker.place(worker.size(name)) for name in ("wide", "query", "cos", "sin"))
+    start, head_stride = worker.size("start"), worker.size("head_stride")
+    width = math.gcd(half, LANES) if half else 1
+    rest = math.gcd(dim - shape.rotary, LANES) if shape.rotary < dim else 1
+
+    def turned(row, source, goal, norm):
+        scale, factors = None, None
+        if norm is not None:
+            lanes = math.gcd(dim, LANES)
+            squares = code.number(0.0, lanes)
+            for d in range(0, dim, lanes):
+                value = code.load(code.at(source, 4 * d), code.floats(lanes))
+                squares = code.call_float("fma", value, value, squares)
+            scale, factors = worker.inverse_root(squares, dim), worker.place(worker.weight(norm))
+
+        def part(d, lanes):
+            held = code.load(code.at(source, 4 * d), code.floats(lanes))
+            if scale is None:
+                return held
+            held = code.b.fmul(held, code.spread(scale, lanes))
+            return code.b.fmul(held, code.load(code.at(factors, 4 * d), code.floats(lanes)))
+
+        angle = code.times(row, shape.rotary * 4)
+        for d in range(0, half, width):
+            c, s = (code.load(code.at(p, angle, 4 * d), code.floats(width)) for p in (cos, sin))
+            one, other = part(d, width), part(d + half, width)
+            minus = code.b.fneg(code.b.fmul(other, s))
+            code.store(code.call_float("fma", one, c, minus), code.at(goal, 4 * d))
+            turned_other = code.call_float("fma", other, c, code.b.fmul(one, s))
+            code.store(turned_other, code.at(goal, 4 * (d + half)))
+        for d in range(shape.rotary, dim, rest):
+            code.store(part(d, rest), code.at(goal, 4 * d))
+
+    lanes = math.gcd(dim, LANES)
+    with code.loop(worker.thread, worker.rows, worker.team) as row:
+        source = code.at(wide, code.times(row, shape.projected * 4))
+        slot = code.times(code.add(start, row), dim * 4)
+        with code.loop(0, shape.heads) as head:
+            goal = code.at(query, code.times(code.add(code.times(head, worker.rows), row), dim * 4))
+            norm = "query_norm" if shape.normed_heads else None
+            turned(row, code.at(source, code.times(head, dim * 4)), goal, norm)
+        with code.loop(0, shape.kv_heads) as head:
+            goal = code.at(keys, code.times(head, head_stride), slot)
+            norm = "key_norm" if shape.normed_heads else None
+            turned(row, code.at(source, code.times(code.add(head, shape.heads), dim * 4)), goal, norm)
+        with code.loop(0, shape.kv_heads) as head:
+            value = code.at(source, code.times(code.add(head, shape.heads + shape.kv_heads), dim * 4))
+            goal = code.at(values, code.times(head, head_stride), slot)
+            for d in range(0, dim, lanes):
+                code.store(code.load(code.at(value, 4 * d), code.floats(lanes)), code.at(goal, 4 * d))
+
+
+def gather(worker: Worker) -> None:
+    """Bring the attention's output `[.., head, row, dim]` into rows, in `normed`."""
+    code, shape = worker.code, worker.shape
+    attended, goal = worker.place(worker.task[2]), worker.place(worker.size("normed"))
+    head_step, row_step = worker.size("attended_head"), worker.size("attended_row")
+    group, dim = shape.heads // shape.kv_heads, shape.head_dim
+    lanes = math.gcd(dim, LANES)
+    with code.loop(worker.thread, worker.rows, worker.team) as row, code.loop(0, shape.kv_heads) as head:
+        for g in range(group):
+            folded = code.times(code.add(code.times(worker.rows, g), row), row_step)
+            source = code.at(attended, code.times(head, head_step), folded)
+            column = code.times(code.add(code.times(head, group), g), dim * 4)
+            place = code.at(goal, code.times(row, shape.attended * 4), column)
+            for d in range(0, dim, lanes):
+                code.store(code.load(code.at(source, 4 * d), code.floats(lanes)), code.at(place, 4 * d))
+    code.barrier()
+
+
+def activate(worker: Worker) -> None:
+    """`active = silu(gate) * up`."""
+    code, width = worker.code, worker.shape.intermediate
+    wide, active = worker.place(worker.size("wide")), worker.place(worker.size("active"))
+    first, end = code.share(code.whole(width // LANES), worker.thread, worker.team)
+    with code.loop(0, worker.padded) as row, code.loop(first, end) as block:
+        column = code.times(block, LANES * 4)
+        source = code.at(wide, code.times(row, 2 * width * 4), column)
+        gate = code.load(source, code.floats(LANES))
+        up = code.load(code.at(source, width * 4), code.floats(LANES))
+        down = code.b.fadd(code.number(1.0, LANES), _exp(code, code.b.fneg(gate)))
+        result = code.b.fmul(code.b.fdiv(gate, down), up)
+        code.store(result, code.at(active, code.times(row, width * 4), column))
+    code.barrier()
+
+
+def _exp(code: Code, x):
+    """exp of a vector: a power of two times a Taylor polynomial on [-ln 2 / 2, ln 2 / 2]; about one ulp."""
+    b = code.b
+
+    def number(value):
+        return code.number(value, LANES)
+
+    # Far below, the result is some 1e-38 and not yet a number that slows the processor down.
+    x = code.call_float("minnum", code.call_float("maxnum", x, number(-87.0)), number(88.0))
+    power = code.call_float("rint", b.fmul(x, number(1 / math.log(2))))
+    # ln 2 in two parts, the first of few bits, so that the difference is exact.
+    rest = code.call_float("fma", power, number(-0.693359375), x)
+    rest = code.call_float("fma", power, number(0.693359375 - math.log(2)), rest)
+    value = number(1 / math.factorial(7))
+    for degree in range(6, -1, -1):
+        value = code.call_float("fma", value, rest, number(1 / math.factorial(degree)))
+    whole = b.fptosi(power, code.integers(LANES))
+    bits = b.shl(b.add(whole, code.ir.Constant(whole.type, [127] * LANES)), code.ir.Constant(whole.type, [23] * LANES))
+    return b.fmul(value, b.bitcast(bits, code.floats(LANES)))
+
+
+def attend(worker: Worker) -> None:
+    """Attention of each row over the cache, into `normed`: each thread takes turns at (row, key head)."""
+    code, shape, b = worker.code, worker.shape, worker.code.b
+    dim, group = shape.head_dim, shape.heads // shape.kv_heads
+    lanes = math.gcd(dim, LANES)
+    parts = range(0, dim, lanes)
+    vector = code.floats(lanes)
+    code.barrier()  # the other threads' keys and values
+    query, normed, scores = (worker.place(worker.size(name)) for name in ("query", "normed", "scores"))
+    head_stride, line = worker.size("head_stride"), worker.size("score_stride")
+    scores = code.at(scores, code.times(worker.thread, code.times(line, group)))
+    slots = code.add(worker.size("start"), worker.rows)
+    rounded = code.times(b.sdiv(code.add(slots, LANES - 1), code.whole(LANES)), LANES)
+    masks, masked = worker.place(worker.task[4]), worker.size("masked")
+    open_slots = code.add(slots, code.times(masked, -1))
+    scale = code.number(dim**-0.5, lanes)
+
+    with code.loop(worker.thread, code.times(worker.rows, shape.kv_heads), worker.team) as turn:
+        row, head = b.srem(turn, worker.rows), b.sdiv(turn, worker.rows)
+        keys, values = (code.at(worker.place(worker.task[i]), code.times(head, head_stride)) for i in (2, 3))
+        mask = code.at(masks, code.times(code.times(row, masked), 4))
+        queries = []
+        for g in range(group):
+            folded = code.add(code.times(code.add(code.times(head, group), g), worker.rows), row)
+            source = code.at(query, code.times(folded, dim * 4))
+            queries.append([b.fmul(code.load(code.at(source, 4 * d), vector), scale) for d in parts])
+
+        def score(slot, added=None, keys=keys, queries=queries):
+            key = [code.load(code.at(keys, code.times(slot, dim * 4), 4 * d), vector) for d in parts]
+            for g in range(group):
+                total = b.fmul(queries[g][0], key[0])
+                for one, other in zip(queries[g][1:], key[1:], strict=True):
+                    total = code.call_float("fma", one, other, total)
+                value = code.sum_lanes(total)
+                value = value if added is None else b.fadd(value, added)
+                code.store(value, code.at(scores, code.times(line, g), code.times(slot, 4)))
+
+        with code.loop(0, open_slots) as slot:
+            score(slot)
+        with code.loop(0, masked) as slot:
+            score(code.add(open_slots, slot), code.load(code.at(mask, code.times(slot, 4)), code.f32))
+        inverse = [_softmax(code, code.at(scores, code.times(line, g)), slots, rounded) for g in range(group)]
+
+        def weigh(slot, sums, values=values):
+            value = [code.load(code.at(values, code.times(slot, dim * 4), 4 * d), vector) for d in parts]
+            following = []
+            for g in range(group):
+                share = code.load(code.at(scores, code.times(line, g), code.times(slot, 4)), code.f32)
+                share = code.spread(share, lanes)
+                for i, part in enumerate(value):
+                    following.append(code.call_float("fma", share, part, sums[g * len(value) + i]))
+            return following
+
+        sums = code.fold(0, slots, 1, [code.number(0.0, lanes)] * (group * len(parts)), weigh)
+        for g in range(group):
+            column = code.times(code.add(code.times(head, group), g), dim * 4)
+            goal = code.at(normed, code.times(row, shape.attended * 4), column)
+            for i, d in enumerate(parts):
+                result = b.fmul(sums[g * len(parts) + i], code.spread(inverse[g], lanes))
+                code.store(result, code.at(goal, 4 * d))
+    code.barrier()
+
+
+def _softmax(code: Code, line, slots, rounded):
+    """Replace a line of scores by their exponentials over the largest; returns one over their sum."""
+    b, vector = code.b, code.floats(LANES)
+    lowest = code.number(-3.0e38)
+    with code.loop(slots, rounded) as slot:
+        code.store(lowest, code.at(line, code.times(slot, 4)))
+
+    def larger(slot, held):
+        return [code.call_float("maxnum", held[0], code.load(code.at(line, code.times(slot, 4)), vector))]
+
+    largest = code.fold(0, rounded, LANES, [code.spread(lowest, LANES)], larger)[0]
+    reduce = code.external(f"llvm.vector.reduce.fmax.v{LANES}f32", code.f32, [vector])
+    largest = code.spread(b.call(reduce, [largest]), LANES)
+
+    def weigh(slot, held):
+        place = code.at(line, code.times(slot, 4))
+        weight = _exp(code, b.fsub(code.load(place, vector), largest))
+        code.store(weight, place)
+        return [b.fadd(held[0], weight)]
+
+    total = code.sum_lanes(code.fold(0, rounded, LANES, [code.number(0.0, LANES)], weigh)[0])
+    return b.fdiv(code.number(1.0), total)

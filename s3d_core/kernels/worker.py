@@ -1,0 +1,148 @@
+"""What a compiled function of a decoder layer is made of: its tables, its shape, and the worker that writes it."""
+
+import math
+from dataclasses import dataclass
+
+from s3d_core.kernels import jit
+from s3d_core.kernels.jit import LANES, Code
+from s3d_core.kernels.skinny import Layout, call_product, compiled_product
+
+LAYER = (
+    "attention_norm", "qkv", "qkv_bias", "query_norm", "key_norm", "o", "mlp_norm", "gate_up", "down",
+    "qkv.a", "qkv.b", "o.a", "o.b", "gate_up.a", "gate_up.b", "down.a", "down.b",
+)  # fmt: skip
+PASS = (
+    "x", "normed", "low", "wide", "active", "query", "scores", "cos", "sin", "rows", "tiles", "start",
+    "head_stride", "score_stride", "masked", "attended_head", "attended_row",
+)  # fmt: skip
+"""What the functions read of a layer and of a pass, as 64-bit addresses and sizes, in this order.
+
+`x` `[tiles * height, hidden]` is the residual stream; `normed`, `low`, `wide`, `active` are scratch of
+that many rows; `query` `[heads, rows, head_dim]`; `scores` `[threads, heads / kv_heads, slots]` with
+`score_stride` bytes a line; `cos`, `sin` `[rows, rotary]`. `start` is the first cache slot to write,
+`head_stride` the bytes from one head's keys to the next's, and `masked` the number of last slots that
+the mask is for. `attended_head` and `attended_row` are the bytes from one key head, and from one of
+its rows, to the next in the output of torch's attention.
+"""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the functions of a model's layers are compiled for.
+
+    Attributes:
+        rotary: leading part of each head that is turned; 0 for a layer without rotary embedding.
+        rank: rank of the low-rank updates, a multiple of 16, or 0 for the stock layer.
+        normed_heads: queries and keys have norms of their own.
+    """
+
+    hidden: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    intermediate: int
+    rotary: int
+    eps: float
+    biased: bool
+    normed_heads: bool
+    is_bf16: bool
+    rank: int
+
+    @property
+    def attended(self) -> int:
+        """Width of the attention's output."""
+        return self.heads * self.head_dim
+
+    @property
+    def projected(self) -> int:
+        """Width of query, key and value together."""
+        return (self.heads + 2 * self.kv_heads) * self.head_dim
+
+
+# What a compiled function is given: addresses of the tables, then two or three of tensors.
+ARGUMENTS = 5
+
+
+class Worker:
+    """The code of a layer or half of one: a worker that every thread runs, with barriers between its steps."""
+
+    def __init__(self, module, name: str, shape: Shape, height: int):
+        self.shape, self.height = shape, height
+        self.code = code = Code(module, name, ["p"], internal=True)
+        self.thread, self.team = code.team()
+        self.task = [code.load(code.at(code.arguments[0], 8 * i), code.i64) for i in range(ARGUMENTS)]
+        self.layer, self.work = (code.b.inttoptr(v, code.pointer) for v in self.task[:2])
+        self.tiles, self.rows = self.size("tiles"), self.size("rows")
+        self.padded = code.times(self.tiles, height)
+
+    def weight(self, name: str):
+        """A layer's address, as a size."""
+        return self.code.load(self.code.at(self.layer, 8 * LAYER.index(name)), self.code.i64)
+
+    def size(self, name: str):
+        """A pass's size or address."""
+        return self.code.load(self.code.at(self.work, 8 * PASS.index(name)), self.code.i64)
+
+    def place(self, size):
+        """A size as a byte pointer."""
+        return self.code.b.inttoptr(size, self.code.pointer)
+
+    def norm(self, weight: str) -> None:
+        """`normed = rms_norm(x)`, the threads taking turns at rows."""
+        code, hidden = self.code, self.shape.hidden
+        width = math.gcd(hidden, LANES)
+        x, normed, scale_by = (
+            self.place(self.size("x")),
+            self.place(self.size("normed")),
+            self.place(self.weight(weight)),
+        )
+        with code.loop(self.thread, self.padded, self.team) as row:
+            source, goal = (code.at(p, code.times(row, hidden * 4)) for p in (x, normed))
+
+            def square(i, sums):
+                value = code.load(code.at(source, code.times(i, 4)), code.floats(width))
+                return [code.call_float("fma", value, value, sums[0])]
+
+            total = code.fold(0, hidden, width, [code.number(0.0, width)], square)[0]
+            scale = code.spread(self.inverse_root(total, hidden), width)
+            with code.loop(0, hidden, width) as i:
+                value = code.load(code.at(source, code.times(i, 4)), code.floats(width))
+                factor = code.load(code.at(scale_by, code.times(i, 4)), code.floats(width))
+                value = code.b.fmul(code.b.fmul(value, scale), factor)
+                code.store(value, code.at(goal, code.times(i, 4)))
+        code.barrier()
+
+    def inverse_root(self, squares, count: int):
+        """1 / sqrt(mean + eps) of a vector of sums of squares."""
+        code = self.code
+        mean = code.b.fmul(code.sum_lanes(squares), code.number(1.0 / count))
+        root = code.call_float("sqrt", code.b.fadd(mean, code.number(self.shape.eps)))
+        return code.b.fdiv(code.number(1.0), root)
+
+    def product(self, name: str, source: str, into: int, goal: str, out: int, base=0, row=0, column=0) -> None:
+        """`goal = base + linear(source)`, with the low-rank update where there is one."""
+        code, shape = self.code, self.shape
+        rank, low, low_x = shape.rank, 0, 0
+
+        def split(layout, out):
+            """The panels of a weight, and those of this thread."""
+            panels = out // (layout.width * LANES)
+            return panels, *code.share(code.whole(panels), self.thread, self.team)
+
+        if rank:
+            layout = Layout.of(rank, into, shape.is_bf16)
+            down = compiled_product(layout, self.height)
+            sizes = (self.weight(name + ".a"), self.size(source), self.size("low"), *split(layout, rank), self.tiles)
+            call_product(code, down, *sizes)
+            code.barrier()
+            low, low_x = self.weight(name + ".b"), self.size("low")
+        layout = Layout.of(out, into, shape.is_bf16)
+        whole = compiled_product(layout, self.height, rank)
+        sizes = (self.weight(name), self.size(source), self.size(goal), *split(layout, out), self.tiles)
+        call_product(code, whole, *sizes, low, low_x, base, row, column)
+        code.barrier()
+
+    def finish(self, module, name: str) -> None:
+        """Close the worker and write the function that runs it on all threads."""
+        self.code.b.ret_void()
+        jit.parallel_entry(module, self.code, name, ARGUMENTS)

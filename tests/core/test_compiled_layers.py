@@ -1,0 +1,85 @@
+"""Layers as compiled functions, against the same layers in torch."""
+
+import pytest
+import torch
+from core.models import CONFIGS, build, random_adapter
+
+from s3d_core.kernels import jit
+from s3d_core.target import Target
+from s3d_core.tree import Tree
+
+pytestmark = pytest.mark.skipif(not jit.available(), reason="compiled layers need AVX-512 on Linux")
+
+# A context shorter and one longer than the sliding windows among the models; then rows of one tile, of
+# broken tiles, and so many that torch's attention is used.
+CONTEXTS = (5, 61)
+ROWS = (1, 3, 4, 8, 9, 12, 21, 40)
+
+
+def tree_of(rows, seed=0):
+    dice = torch.Generator().manual_seed(seed)
+    tree = Tree()
+    for node in range(rows - 1):
+        tree.add(3 + node, int(torch.randint(0, node + 1, (1,), generator=dice)))
+    return tree
+
+
+def run_pass(target, context, rows, updates=None, layers=None):
+    """Logits and the cache's K/V after a pass of a random tree behind a random cache."""
+    dice = torch.Generator().manual_seed(rows)
+    cache = target.new_cache()
+    cache.reserve(context + rows)
+    for tensor in (*cache.keys, *cache.values):
+        tensor.copy_(torch.randn(tensor.shape, generator=dice))
+    cache.ids = list(range(context))
+    tree = tree_of(rows)
+    x = torch.randn(rows, target.embedding.shape[1], generator=dice)
+    positions = torch.tensor([context, *(context + depth for depth in tree.depths)])
+    with torch.inference_mode():
+        x = target.cached_pass(x, positions, context + tree.depth, cache, tree.visible(), layers, updates)
+        logits = target.logits(x)
+    end = context + rows
+    return logits, torch.stack([t[:, :end] for t in (*cache.keys, *cache.values)])
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_pass_is_torchs(name, threads):
+    torch.set_num_threads(threads)
+    stock, packed = Target(build(name)), Target(build(name))
+    assert packed.pack()
+    assert packed.compiles
+    for context in CONTEXTS:
+        for rows in ROWS:
+            for got, expected in zip(run_pass(packed, context, rows), run_pass(stock, context, rows), strict=True):
+                torch.testing.assert_close(got, expected, atol=2e-4, rtol=2e-4)
+
+
+@pytest.mark.parametrize("name", ["llama", "qwen2", "qwen3", "phi3 window 24"])
+def test_a_draft_pass_is_torchs(name):
+    torch.set_num_threads(2)
+    stock, packed = Target(build(name)), Target(build(name))
+    adapter = random_adapter(stock)
+    packed.pack()
+    # The scratch made for a pass without updates must not be used for one with them.
+    run_pass(packed, 5, 1)
+    fitted, kept = adapter.fit(packed), stock.kept_layers(2)
+    for rows in (1, 4, 9, 12, 40):
+        got = run_pass(packed, 30, rows, fitted.updates, kept)
+        expected = run_pass(stock, 30, rows, adapter.fit(stock).updates, kept)
+        for one, other in zip(got, expected, strict=True):
+            torch.testing.assert_close(one, other, atol=2e-4, rtol=2e-4)
+
+
+def test_scores_far_apart_stay_finite():
+    target = Target(build("llama"))
+    target.pack()
+    cache = target.new_cache()
+    cache.reserve(40)
+    for tensor in (*cache.keys, *cache.values):
+        tensor.copy_(torch.randn(tensor.shape) * 1000)
+    cache.ids = list(range(30))
+    x = torch.randn(1, target.embedding.shape[1])
+    with torch.inference_mode():
+        one = torch.ones(1, 1, dtype=torch.bool)
+        assert target.cached_pass(x, torch.tensor([30]), 30, cache, one).isfinite().all()

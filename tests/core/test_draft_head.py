@@ -1,0 +1,76 @@
+"""The draft head: rows of the stock head for frequent tokens and for the text at hand."""
+
+import pytest
+import torch
+from core.models import VOCABULARY, build
+
+from s3d_core.draft_head import DraftHead, frequent_size
+from s3d_core.kernels import jit
+from s3d_core.target import Target
+
+needs_kernels = pytest.mark.skipif(not jit.available(), reason="packed products need AVX-512 on Linux")
+PACKED = pytest.mark.parametrize("packed", [False, pytest.param(True, marks=needs_kernels)], ids=["torch", "packed"])
+
+
+@pytest.fixture
+def target(packed):
+    target = Target(build("llama"))
+    assert not packed or target.pack()
+    return target
+
+
+def best(head, target, text, count=VOCABULARY):
+    x = torch.randn(3, target.embedding.shape[1], generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        logits, tokens = head.best(x, target.norm, count, text)
+        every = target.logits(x)
+    return logits, tokens, every
+
+
+@PACKED
+def test_without_a_vocabulary_every_token_can_be_drafted(target):
+    logits, tokens, every = best(DraftHead(target, torch.zeros(0, dtype=torch.int64)), target, [5])
+    assert DraftHead(target, torch.zeros(0, dtype=torch.int64)).bytes == 0
+    torch.testing.assert_close(logits, every.sort(descending=True).values)
+    torch.testing.assert_close(every.gather(1, tokens), logits)
+
+
+@PACKED
+def test_frequent_tokens_and_the_texts_own_can_be_drafted(target):
+    frequent = torch.tensor([3, 8, 20, 95])
+    head = DraftHead(target, frequent)
+    logits, tokens, every = best(head, target, [8, 40, 41, 40])
+    assert set(tokens[0].tolist()) == {3, 8, 20, 95, 40, 41}
+    torch.testing.assert_close(logits, every.gather(1, tokens), atol=1e-5, rtol=1e-5)
+    assert head.bytes > 0
+
+
+@PACKED
+def test_a_growing_text_is_read_once_and_a_new_one_from_its_start(target):
+    head = DraftHead(target, torch.tensor([3, 8, 20]))
+    text = [40]
+    best(head, target, text)
+    text += [41, 42]
+    assert {40, 41, 42} <= set(best(head, target, text)[1][0].tolist())
+    assert {50, 51} <= set(best(head, target, [50, 51])[1][0].tolist())
+
+
+@PACKED
+def test_the_oldest_tokens_make_room(target):
+    head = DraftHead(target, torch.tensor([3, 8, 20]))
+    room = head.room
+    text = list(range(21, 21 + room + 5))
+    logits, tokens, every = best(head, target, text)
+    held = set(tokens[0].tolist())
+    assert held == {3, 8, 20} | set(text[-room:])
+    torch.testing.assert_close(logits, every.gather(1, tokens), atol=1e-5, rtol=1e-5)
+    text += [21, 22]
+    logits, tokens, every = best(head, target, text)
+    assert {21, 22} <= set(tokens[0].tolist())
+    assert len(set(tokens[0].tolist())) == tokens.shape[1]
+    torch.testing.assert_close(logits, every.gather(1, tokens), atol=1e-5, rtol=1e-5)
+
+
+def test_an_eighth_of_the_vocabulary_is_kept():
+    assert frequent_size(49152) == 5120
+    assert frequent_size(100) == 0

@@ -19,7 +19,8 @@ from safetensors.torch import load_file, save_file
 from s3d_core.errors import AdapterError
 from s3d_core.kernels.jit import LANES
 from s3d_core.kernels.skinny import Packed
-from s3d_core.target import LINEARS, Target, Update, Weight, as_tensor
+from s3d_core.layer import LINEARS, Update, Weight, as_tensor
+from s3d_core.target import Target
 
 FORMAT = "s3d-adapter"
 VERSION = 1
@@ -35,7 +36,7 @@ class Adapter:
         norm: `[hidden]`, the draft pass's final norm.
         parent, child: `[hidden, coherence rank]`; a child's logit gains
             (E[parent] @ parent) . (E[child] @ child), with E the target's embedding.
-        updates: low-rank updates by layer index, see `target.Update`.
+        updates: low-rank updates by layer index, see `layer.Update`.
         vocabulary: `[n]` int64, the tokens frequent enough to be drafted anywhere (see `draft_head`);
             empty for all tokens.
         card: what `adapter.json` says.

@@ -11,7 +11,8 @@ import torch
 
 from s3d_core.kernels.jit import LANES
 from s3d_core.kernels.skinny import Packed, fits
-from s3d_core.target import Target, Weight, as_tensor
+from s3d_core.layer import Weight, as_tensor
+from s3d_core.target import Target
 
 # Of the rows, one in six is for tokens of the text; the rest is for frequent tokens.
 _OWN = 6

@@ -8,7 +8,6 @@ from transformers itself, so every rope variant it knows is right here too.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +18,7 @@ from s3d_core.errors import ModelError, SettingError
 from s3d_core.kernels import jit, skinny
 from s3d_core.kernels.runner import CompiledLayers
 from s3d_core.kernels.skinny import Packed
+from s3d_core.layer import LINEARS, Layer, Update, Weight, as_tensor, multiply, take, windows_of
 
 ARCHITECTURES = (
     "LlamaForCausalLM",
@@ -28,34 +28,6 @@ ARCHITECTURES = (
     "Qwen3ForCausalLM",
     "SmolLM3ForCausalLM",
 )
-
-LINEARS = ("qkv", "o", "gate_up", "down")
-
-
-# A matrix `[out, in]`, as torch keeps it or packed for few rows.
-Weight = torch.Tensor | Packed
-
-
-@dataclass
-class Layer:
-    """One decoder layer's weights, `[out, in]` each, with the joined projections."""
-
-    qkv: Weight
-    qkv_bias: torch.Tensor | None
-    o: Weight
-    o_bias: torch.Tensor | None
-    gate_up: Weight
-    down: Weight
-    attention_norm: torch.Tensor
-    mlp_norm: torch.Tensor
-    query_norm: torch.Tensor | None
-    key_norm: torch.Tensor | None
-    window: int | None
-    rotary: bool
-
-
-# A layer's draft-only update: linear name -> (A [rank, in], B [out, rank]).
-Update = dict[str, tuple[Weight, Weight]]
 
 
 class Target:
@@ -93,11 +65,11 @@ class Target:
         self.embedding: Weight = body.embed_tokens.weight.detach()
         self.head: Weight = model.lm_head.weight.detach()
         self.norm = body.norm.weight.detach()
-        windows = _windows(config)
+        windows = windows_of(config)
         rotary = [bool(x) for x in getattr(config, "no_rope_layers", None) or [1] * len(windows)]
         self.layers: list[Layer] = []
         for i, window in enumerate(windows):
-            self.layers.append(_take(body.layers[i], window, rotary[i]))
+            self.layers.append(take(body.layers[i], window, rotary[i]))
             body.layers[i] = torch.nn.Identity()  # frees the separate projections one layer at a time
         self.windows = sorted(set(windows), key=lambda w: w or 0)
         self._ropes: dict[bool, tuple[torch.Tensor, torch.Tensor]] = {}
@@ -341,16 +313,6 @@ class Target:
         return self._fingerprint
 
 
-def as_tensor(weight: Weight) -> torch.Tensor:
-    """A weight `[out, in]` as torch keeps it; a copy if it is packed."""
-    return weight.unpacked() if isinstance(weight, Packed) else weight
-
-
-def multiply(x: torch.Tensor, weight: Weight) -> torch.Tensor:
-    """`x @ weight.T`, `[rows, in]` to `[rows, out]`."""
-    return weight(x) if isinstance(weight, Packed) else F.linear(x, weight)
-
-
 def _linear(x, weight, bias, update, name):
     y = multiply(x, weight)
     if bias is not None:
@@ -359,46 +321,3 @@ def _linear(x, weight, bias, update, name):
         a, b = update[name]
         y = y + multiply(multiply(x, a), b)
     return y
-
-
-def _windows(config) -> list[int | None]:
-    """Each layer's sliding window, as transformers itself chooses it per architecture."""
-    window = getattr(config, "sliding_window", None)
-    kinds = getattr(config, "layer_types", None)
-    if kinds is None:
-        return [window] * config.num_hidden_layers
-    return [window if kind == "sliding_attention" else None for kind in kinds]
-
-
-def _take(module, window: int | None, rotary: bool) -> Layer:
-    attention, mlp = module.self_attn, module.mlp
-    if hasattr(attention, "qkv_proj"):
-        qkv, qkv_bias = attention.qkv_proj.weight, attention.qkv_proj.bias
-    else:
-        parts = (attention.q_proj, attention.k_proj, attention.v_proj)
-        qkv = torch.cat([p.weight for p in parts])
-        qkv_bias = None if parts[0].bias is None else torch.cat([p.bias for p in parts])
-    if hasattr(mlp, "gate_up_proj"):
-        gate_up = mlp.gate_up_proj.weight
-    else:
-        gate_up = torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight])
-    if mlp.down_proj.bias is not None:
-        raise ModelError("A model with biases in its feed-forward layers cannot be run here.")
-
-    def plain(t):
-        return None if t is None else t.detach()
-
-    return Layer(
-        qkv=plain(qkv),
-        qkv_bias=plain(qkv_bias),
-        o=plain(attention.o_proj.weight),
-        o_bias=plain(attention.o_proj.bias),
-        gate_up=plain(gate_up),
-        down=plain(mlp.down_proj.weight),
-        attention_norm=plain(module.input_layernorm.weight),
-        mlp_norm=plain(module.post_attention_layernorm.weight),
-        query_norm=plain(getattr(getattr(attention, "q_norm", None), "weight", None)),
-        key_norm=plain(getattr(getattr(attention, "k_norm", None), "weight", None)),
-        window=window,
-        rotary=rotary,
-    )

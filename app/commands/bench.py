@@ -7,6 +7,7 @@ from pathlib import Path
 from app.commands import options
 from app.terminal import ProgressLine
 from s3d_core.errors import PromptError, SettingError
+from s3d_core.prompts import read_prompts
 from s3d_core.settings import SamplingSettings, as_dict
 
 PROMPTS = Path(__file__).resolve().parent.parent.parent / "resources" / "prompts" / "bench.jsonl"
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     contenders = assemble(
         names, engine, draft, lambda: stock_model(Path(engine.info.path), engine.target.dtype, engine.target.device)
     )
-    prompts = [(row["category"], engine.chat_ids([{"role": "user", "content": row["turns"][0]}])) for row in rows]
+    prompts = [(row.category, engine.chat_ids([{"role": "user", "content": row.turns[0]}])) for row in rows]
     with ProgressLine() as line:
         measured = measure(
             contenders, prompts, sampling, lambda done, name: line(f"Prompt {done + 1}: {name}", done / len(prompts))
@@ -70,33 +71,6 @@ def run(args: argparse.Namespace) -> int:
         except OSError as error:
             raise SettingError(f"{args.json} cannot be written: {error.strerror or error}.") from error
     return 0
-
-
-def read_prompts(path: Path) -> list[dict]:
-    """Rows with `category` and `turns` of a JSON-lines file.
-
-    Raises:
-        PromptError: the file cannot be read, or a line is not of that form.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise PromptError(f"The prompt file {path} cannot be read: {error}.") from error
-    rows = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            rows.append({"category": str(row.get("category", "all")), "turns": [str(t) for t in row["turns"]]})
-            rows[-1]["turns"][0]
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-            raise PromptError(
-                f'{path}, line {number}: expected a JSON object with "turns", a list of texts.'
-            ) from error
-    if not rows:
-        raise PromptError(f"The prompt file {path} holds no prompt.")
-    return rows
 
 
 def _threads() -> int:

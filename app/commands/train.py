@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     with ProgressLine() as line:
         line("Loading the libraries", 0.0)
         from s3d_core import load as loading
-        from s3d_core.train.corpus import read_prompts
+        from s3d_core.prompts import read_prompts
         from s3d_core.train.recipe import Recipe, train
         from s3d_core.train.trainer import settings_for
 

@@ -44,7 +44,11 @@ def compile_module(module) -> None:
 
     parsed = llvm.parse_assembly(str(module))
     parsed.verify()
-    passes = llvm.create_pass_builder(_machine(), llvm.create_pipeline_tuning_options(speed_level=3))
+    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    # The loops are written as they should be; looking for more to unroll would only take time.
+    options.loop_unrolling = options.loop_interleaving = False
+    options.loop_vectorization = options.slp_vectorization = False
+    passes = llvm.create_pass_builder(_machine(), options)
     passes.getModulePassManager().run(parsed, passes)
     _engine().add_module(parsed)
     _engine().finalize_object()

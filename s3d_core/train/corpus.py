@@ -9,42 +9,15 @@ The corpus is a JSON-lines file that is only ever appended to, one chat a line:
 ``{"ids": [token ids], "start": index of the reply's first token, "from": "given" | "self"}``.
 """
 
-import json
 import random
 from collections import Counter, deque
 from collections.abc import Iterator
-from pathlib import Path
 
 from s3d_core.errors import TrainingError
 from s3d_core.train.writer import Job, Writer
 
 _MARK = "\u2063user-turn\u2063"
 _SHORTEST_REPLY = 8
-
-
-def read_prompts(path: Path) -> list[str]:
-    """First user turns of a JSON-lines file whose rows have ``turns``.
-
-    Raises:
-        TrainingError: the file cannot be read, or holds no usable row.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise TrainingError(f"The prompt file {path} cannot be read: {error}.") from error
-    prompts = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            prompts.append(str(json.loads(line)["turns"][0]))
-        except (ValueError, KeyError, TypeError, IndexError) as error:
-            raise TrainingError(
-                f'{path}, line {number}: expected a JSON object with "turns", a list of texts.'
-            ) from error
-    if not prompts:
-        raise TrainingError(f"The prompt file {path} holds no prompt.")
-    return prompts
 
 
 def user_header(tokenizer) -> list[int]:

@@ -16,7 +16,8 @@ import torch.nn.functional as F
 
 from s3d_core.adapter import Adapter
 from s3d_core.attention import additive_masks
-from s3d_core.target import Target, as_tensor
+from s3d_core.layer import as_tensor
+from s3d_core.target import Target
 
 COHERENCE_WEIGHT = 0.5
 # Later slots count only when the earlier ones were accepted.

@@ -20,11 +20,12 @@ from s3d_core.draft import strategies
 from s3d_core.draft_head import frequent_size
 from s3d_core.errors import TrainingError
 from s3d_core.load import Loaded
+from s3d_core.prompts import read_prompts
 from s3d_core.sampling import Sampler
 from s3d_core.settings import DraftSettings, SamplingSettings
 from s3d_core.stats import Totals
 from s3d_core.text import TextStream
-from s3d_core.train.corpus import frequent_tokens, read_prompts, write_chats
+from s3d_core.train.corpus import frequent_tokens, write_chats
 from s3d_core.train.trainer import Step, Trainer, TrainSettings
 
 HELD_OUT = 12
@@ -96,7 +97,7 @@ def grow_corpus(loaded: Loaded, recipe: Recipe, path: Path, report: Callable[[Pr
         whole = path.with_name(path.name + ".part")
         whole.write_text("".join(json.dumps(c) + "\n" for c in chats), encoding="utf-8")
         whole.replace(path)
-        given = read_prompts(recipe.prompts) if recipe.prompts else []
+        given = [prompt.turns[0] for prompt in read_prompts(recipe.prompts)] if recipe.prompts else []
         more = write_chats(
             loaded.target,
             loaded.tokenizer,

@@ -19,7 +19,8 @@ from safetensors.torch import load_file, save_file
 
 from s3d_core.adapter import Adapter
 from s3d_core.errors import TrainingError
-from s3d_core.target import LINEARS, Target
+from s3d_core.layer import LINEARS
+from s3d_core.target import Target
 from s3d_core.train.objective import Support, loss, teach
 
 _SAMPLED_TOKENS = 2048

@@ -10,7 +10,7 @@ from core.models import CONFIGS, VOCABULARY, build, word_tokenizer
 
 from s3d_core.errors import TrainingError
 from s3d_core.target import Target
-from s3d_core.train.corpus import prompt_ids, read_prompts, user_header, write_chats
+from s3d_core.train.corpus import frequent_tokens, prompt_ids, user_header, write_chats
 from s3d_core.train.writer import Job, Writer
 
 STOPS = {2, 11}
@@ -109,36 +109,6 @@ def test_greedy_and_sampled_rows_do_not_mix():
     assert [job.reply for job in jobs if job.temperature == 0] == expected
 
 
-# Prompts.
-
-
-def test_prompts_are_the_first_turns(tmp_path):
-    path = tmp_path / "prompts.jsonl"
-    path.write_text('{"turns": ["one", "later"]}\n\n  \n{"category": "x", "turns": ["zwei ü"]}\n', encoding="utf-8")
-    assert read_prompts(path) == ["one", "zwei ü"]
-
-
-@pytest.mark.parametrize("line", ["{", "[]", "5", "{}", '{"turns": []}', '{"turns": 3}', '{"turn": ["a"]}', "null"])
-def test_a_broken_line_is_named(tmp_path, line):
-    path = tmp_path / "prompts.jsonl"
-    path.write_text('{"turns": ["one"]}\n' + line + "\n")
-    with pytest.raises(TrainingError, match=r'prompts.jsonl, line 2: expected a JSON object with "turns"'):
-        read_prompts(path)
-
-
-def test_prompt_files_that_cannot_be_used(tmp_path):
-    with pytest.raises(TrainingError, match="cannot be read"):
-        read_prompts(tmp_path / "missing.jsonl")
-    with pytest.raises(TrainingError, match="cannot be read"):
-        read_prompts(tmp_path)
-    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00\x80")
-    with pytest.raises(TrainingError, match="cannot be read"):
-        read_prompts(tmp_path / "binary")
-    (tmp_path / "empty").write_text("\n\n")
-    with pytest.raises(TrainingError, match="holds no prompt"):
-        read_prompts(tmp_path / "empty")
-
-
 # Chats.
 
 
@@ -212,3 +182,10 @@ def test_a_model_with_a_short_context_is_not_overrun():
         self_written=0.3, seed=0, rows=3,
     )  # fmt: skip
     assert all(len(c["ids"]) <= 64 for c in islice(made, 8))
+
+
+def test_the_most_frequent_reply_tokens():
+    chats = [{"ids": [9, 9, 9, 4, 5, 5], "start": 3}, {"ids": [9, 7, 7, 7], "start": 1}]
+    assert frequent_tokens(chats, 2) == [5, 7]
+    assert frequent_tokens(chats, 100) == [4, 5, 7]
+    assert frequent_tokens(chats, 0) == []

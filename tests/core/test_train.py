@@ -10,9 +10,10 @@ from core.models import VOCABULARY, build, word_tokenizer
 
 from s3d_core.adapter import Adapter
 from s3d_core.errors import TrainingError
+from s3d_core.layer import LINEARS
 from s3d_core.load import Loaded
 from s3d_core.settings import DraftSettings
-from s3d_core.target import LINEARS, Target
+from s3d_core.target import Target
 from s3d_core.train import recipe as recipes
 from s3d_core.train import trainer as trainers
 from s3d_core.train.objective import Support, loss, teach

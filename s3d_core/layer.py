@@ -1,0 +1,95 @@
+"""One decoder layer's weights, as they are taken over from a transformers module."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from s3d_core.errors import ModelError
+from s3d_core.kernels.skinny import Packed
+
+LINEARS = ("qkv", "o", "gate_up", "down")
+
+
+# A matrix `[out, in]`, as torch keeps it or packed for few rows.
+Weight = torch.Tensor | Packed
+
+
+@dataclass
+class Layer:
+    """One decoder layer's weights, `[out, in]` each, with the joined projections."""
+
+    qkv: Weight
+    qkv_bias: torch.Tensor | None
+    o: Weight
+    o_bias: torch.Tensor | None
+    gate_up: Weight
+    down: Weight
+    attention_norm: torch.Tensor
+    mlp_norm: torch.Tensor
+    query_norm: torch.Tensor | None
+    key_norm: torch.Tensor | None
+    window: int | None
+    rotary: bool
+
+
+# A layer's draft-only update: linear name -> (A [rank, in], B [out, rank]).
+Update = dict[str, tuple[Weight, Weight]]
+
+
+def as_tensor(weight: Weight) -> torch.Tensor:
+    """A weight `[out, in]` as torch keeps it; a copy if it is packed."""
+    return weight.unpacked() if isinstance(weight, Packed) else weight
+
+
+def multiply(x: torch.Tensor, weight: Weight) -> torch.Tensor:
+    """`x @ weight.T`, `[rows, in]` to `[rows, out]`."""
+    return weight(x) if isinstance(weight, Packed) else F.linear(x, weight)
+
+
+def windows_of(config) -> list[int | None]:
+    """Each layer's sliding window, as transformers itself chooses it per architecture."""
+    window = getattr(config, "sliding_window", None)
+    kinds = getattr(config, "layer_types", None)
+    if kinds is None:
+        return [window] * config.num_hidden_layers
+    return [window if kind == "sliding_attention" else None for kind in kinds]
+
+
+def take(module, window: int | None, rotary: bool) -> Layer:
+    """A transformers decoder layer's weights, its projections joined.
+
+    Raises:
+        ModelError: it has biases where none can be run.
+    """
+    attention, mlp = module.self_attn, module.mlp
+    if hasattr(attention, "qkv_proj"):
+        qkv, qkv_bias = attention.qkv_proj.weight, attention.qkv_proj.bias
+    else:
+        parts = (attention.q_proj, attention.k_proj, attention.v_proj)
+        qkv = torch.cat([p.weight for p in parts])
+        qkv_bias = None if parts[0].bias is None else torch.cat([p.bias for p in parts])
+    if hasattr(mlp, "gate_up_proj"):
+        gate_up = mlp.gate_up_proj.weight
+    else:
+        gate_up = torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight])
+    if mlp.down_proj.bias is not None:
+        raise ModelError("A model with biases in its feed-forward layers cannot be run here.")
+
+    def plain(t):
+        return None if t is None else t.detach()
+
+    return Layer(
+        qkv=plain(qkv),
+        qkv_bias=plain(qkv_bias),
+        o=plain(attention.o_proj.weight),
+        o_bias=plain(attention.o_proj.bias),
+        gate_up=plain(gate_up),
+        down=plain(mlp.down_proj.weight),
+        attention_norm=plain(module.input_layernorm.weight),
+        mlp_norm=plain(module.post_attention_layernorm.weight),
+        query_norm=plain(getattr(getattr(attention, "q_norm", None), "weight", None)),
+        key_norm=plain(getattr(getattr(attention, "k_norm", None), "weight", None)),
+        window=window,
+        rotary=rotary,
+    )

@@ -143,11 +143,9 @@ class S3D:
         logits, tokens = self.head.best(x, adapter.norm, count, state.ids)
         self._copy = self._lookup.find(state.ids, length, shortest=self.copy_gram)
         copy = self._copy if self._copied >= self.copy_pays else []
-        if settings.tree_size <= len(copy):
-            copy = []
-        tree = best_first(logits, tokens, self._coherence(tokens), settings.tree_size - len(copy))
-        tree.add_path(copy)
-        return tree
+        tree = best_first(logits, tokens, self._coherence(tokens), settings.tree_size)
+        # A chain stays a chain, and a copy never takes the whole tree.
+        return tree.with_path(copy, settings.tree_size) if 0 < len(copy) < settings.tree_size else tree
 
     def learn(self, emitted: list[int]) -> None:
         """Keep count of how far a copy would have been right, tried or not."""

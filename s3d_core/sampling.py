@@ -8,6 +8,7 @@ decoding with every strategy and at any slider position. Temperature 0 is the ba
 import hashlib
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from transformers import (
     LogitsProcessorList,
@@ -28,20 +29,20 @@ class Sampler:
         self.settings = settings
         self.greedy = settings.temperature == 0
         self.penalised = settings.repetition_penalty != 1.0
-        self.processors = LogitsProcessorList()
+        # transformers' own processors in the order of its generate. Those of `_late` look at
+        # probabilities alone, so after a top-k they need to see no more than what it left.
+        self._early, self._late = LogitsProcessorList(), LogitsProcessorList()
         if self.penalised:
-            self.processors.append(RepetitionPenaltyLogitsProcessor(float(settings.repetition_penalty)))
+            self._early.append(RepetitionPenaltyLogitsProcessor(float(settings.repetition_penalty)))
         if not self.greedy:
-            # The order of transformers' own generate.
             if settings.temperature != 1.0:
-                self.processors.append(TemperatureLogitsWarper(float(settings.temperature)))
+                self._early.append(TemperatureLogitsWarper(float(settings.temperature)))
             if settings.top_k:
-                self.processors.append(TopKLogitsWarper(settings.top_k))
+                self._early.append(TopKLogitsWarper(settings.top_k))
             if settings.top_p < 1.0:
-                self.processors.append(TopPLogitsWarper(float(settings.top_p)))
+                self._late.append(TopPLogitsWarper(float(settings.top_p)))
             if settings.min_p > 0.0:
-                self.processors.append(MinPLogitsWarper(float(settings.min_p)))
-        self._noise: dict[int, torch.Tensor] = {}
+                self._late.append(MinPLogitsWarper(float(settings.min_p)))
 
     def scores(self, logits: torch.Tensor, prefix: Sequence[int]) -> torch.Tensor:
         """The processed log-scores `[vocabulary]` (not normalised) of one row, in float32.
@@ -50,30 +51,43 @@ class Sampler:
             logits: `[vocabulary]`.
             prefix: every token id before the one to be drawn.
         """
-        scores = logits.float()
-        if not self.processors:
+        ids = torch.tensor([list(prefix)] if self.penalised else [[0]], device=logits.device)
+        scores = self._early(ids, logits.float()[None].clone())[0] if self._early else logits.float()
+        if not self._late:
             return scores
-        ids = [list(prefix)] if self.penalised else [[0]]
-        return self.processors(torch.tensor(ids, device=logits.device), scores[None].clone())[0]
+        left = _finite(scores)
+        narrowed = torch.full_like(scores, float("-inf"))
+        narrowed[left] = self._late(ids, scores[left][None])[0]
+        return narrowed
 
     def draw(self, scores: torch.Tensor, position: int) -> int:
         """The token at `position` for processed scores `[vocabulary]`."""
         if self.greedy:
             return int(scores.argmax())
-        noise = self.noise(position, scores.shape[-1]).to(scores.device)
-        return int((scores.log_softmax(dim=-1) + noise).argmax())
+        left = _finite(scores)
+        held = scores[left].log_softmax(dim=-1).cpu().numpy()
+        tokens = left.cpu().numpy()
+        noise = -np.log(-np.log(self._uniform(position, tokens)))
+        return int(tokens[(held + noise).argmax()])
 
-    def noise(self, position: int, vocabulary: int) -> torch.Tensor:
-        """Gumbel noise `[vocabulary]` of a position; made on the CPU, so every device draws alike."""
-        if position not in self._noise:
-            if len(self._noise) > 16:
-                self._noise.clear()
-            # Hashed, so that neighbouring seeds and positions share nothing.
-            digest = hashlib.blake2b(f"{self.settings.seed} {position}".encode(), digest_size=8).digest()
-            dice = torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
-            uniform = torch.rand(vocabulary, generator=dice, dtype=torch.float64).clamp_(min=1e-300)
-            self._noise[position] = -(-uniform.log()).log().float()
-        return self._noise[position]
+    def _uniform(self, position: int, tokens: np.ndarray) -> np.ndarray:
+        """A number in (0, 1) for each token at a position, float64: SplitMix64 of the token under a hashed key.
+
+        Each token's number is its own, so those that nobody can draw need none.
+        """
+        # Hashed, so that neighbouring seeds and positions share nothing.
+        digest = hashlib.blake2b(f"{self.settings.seed} {position}".encode(), digest_size=8).digest()
+        key = np.uint64(int.from_bytes(digest, "little"))
+        z = key + (tokens.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z = z ^ (z >> np.uint64(31))
+        return ((z >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+
+
+def _finite(scores: torch.Tensor) -> torch.Tensor:
+    """Indices of the tokens that can be drawn."""
+    return torch.nonzero(scores > float("-inf")).squeeze(1)
 
 
 def plausible(scores: torch.Tensor, exactness: float) -> float:

@@ -55,6 +55,15 @@ class Tree:
         for token in ids:
             node = known.get((node, token)) or self.add(token, node)
 
+    def with_path(self, ids: list[int], size: int) -> "Tree":
+        """A path of at most `size` tokens and as many of this tree's first nodes as go with it into `size`."""
+        for kept in range(len(self), -1, -1):
+            tree = Tree(self.tokens[:kept], self.parents[:kept], self.depths[:kept])
+            tree.add_path(ids)
+            if len(tree) <= size:
+                return tree
+        return Tree.chain(ids[:size])
+
     def visible(self) -> torch.Tensor:
         """Bool `[1 + nodes, 1 + nodes]`: each row sees itself and its ancestors, the root included."""
         seen = np.zeros((len(self) + 1, len(self) + 1), dtype=bool)

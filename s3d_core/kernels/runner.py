@@ -2,6 +2,7 @@
 
 import ctypes
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -48,6 +49,7 @@ class CompiledLayers:
         self._updated: dict[int, ctypes.Array] = {}
         self._rank = 0
         self._shapes: dict[tuple[int, int], Shape] = {}
+        self._plans: dict[tuple[int, bool, bool], list[tuple[int, Any]]] = {}
         self._rows = self._slots = 0
         self._buffers: dict[str, torch.Tensor] = {}
         self._work, self._head = (ctypes.c_int64 * len(PASS))(), (ctypes.c_int64 * len(LAYER))()
@@ -67,13 +69,13 @@ class CompiledLayers:
         """Take up the low-rank updates of an adapter and compile for them; False if they do not suit."""
         if updates is self._updates:
             return bool(self._updated)
-        self._updates, self._updated = updates, {}
+        self._updates, self._updated, self._plans = updates, {}, {}
         pairs = [pair for update in updates.values() for pair in update.values()]
         ranks = {a.shape[0] for a, _ in pairs}
         if len(ranks) != 1 or not all(isinstance(weight, Packed) for pair in pairs for weight in pair):
             return False
         (self._rank,) = ranks
-        self._rows = 0  # the scratch is now too narrow
+        self._rows, self._plans = 0, {}  # the scratch is now too narrow
         self._compile(self._rank)
         self._updated = {i: self._table(self._target.layers[i], update) for i, update in updates.items()}
         return True
@@ -109,19 +111,16 @@ class CompiledLayers:
         work[_COS], work[_SIN], work[_START] = cos.data_ptr(), sin.data_ptr(), start
         work[_HEAD_STRIDE] = 4 * cache.capacity * target.head_dim
         masks = self._masks(positions, start, visible)
+        plan = self._plan(height, updates is not None, rows > _MOST_ROWS)
         work_at, threads = ctypes.addressof(work), self._threads
         for i in layers:
-            layer, updated = target.layers[i], updates is not None and i in self._updated
-            table = ctypes.addressof(self._updated[i] if updated else self._stock[i])
-            shape = self._shape(self._rotary if layer.rotary else 0, self._rank if updated else 0)
-            keys, values, mask = cache.keys[i], cache.values[i], masks[layer.window]
+            table, compiled = plan[i]
+            keys, values, mask = cache.keys[i], cache.values[i], masks[target.layers[i].window]
             if rows <= _MOST_ROWS:
-                work[_MASKED] = 0 if mask is None else mask.shape[1]
-                run = functions.compiled_layer(shape, height)
-                mask_at = 0 if mask is None else mask.data_ptr()
-                run(table, work_at, keys.data_ptr(), values.data_ptr(), mask_at, threads)
+                mask_at, work[_MASKED] = (0, 0) if mask is None else (mask.data_ptr(), mask.shape[1])
+                compiled(table, work_at, keys.data_ptr(), values.data_ptr(), mask_at, threads)
                 continue
-            before, behind = functions.compiled_halves(shape, height)
+            before, behind = compiled
             before(table, work_at, keys.data_ptr(), values.data_ptr(), 0, threads)
             query = self._buffers["query"][: rows * target.heads].view(1, target.kv_heads, -1, target.head_dim)
             attended = F.scaled_dot_product_attention(query, keys[None, :, :end], values[None, :, :end], attn_mask=mask)
@@ -161,8 +160,21 @@ class CompiledLayers:
         if rows > _MOST_ROWS or any(w is not None and w < start + rows for w in target.windows):
             group = target.heads // target.kv_heads
             return additive_masks(visible, positions, start, target.windows, group, torch.float32)
-        mask = None if rows == 1 else torch.where(visible, 0.0, torch.finfo(torch.float32).min)
+        mask = None if rows == 1 else torch.where(visible, 0.0, torch.finfo(torch.float32).min).contiguous()
         return dict.fromkeys(target.windows, mask)
+
+    def _plan(self, height: int, updated: bool, many: bool) -> list[tuple[int, Any]]:
+        """For each layer: where its table is, and its function, or the two halves for many rows."""
+        key = (height, updated, many)
+        if key not in self._plans:
+            self._plans[key] = []
+            for i, layer in enumerate(self._target.layers):
+                has_update = updated and i in self._updated
+                shape = self._shape(self._rotary if layer.rotary else 0, self._rank if has_update else 0)
+                compiled = (functions.compiled_halves if many else functions.compiled_layer)(shape, height)
+                table = self._updated[i] if has_update else self._stock[i]
+                self._plans[key].append((ctypes.addressof(table), compiled))
+        return self._plans[key]
 
     def _shape(self, rotary: int, rank: int) -> Shape:
         if (rotary, rank) not in self._shapes:

@@ -78,10 +78,12 @@ class Packed:
     def rows(self, ids: torch.Tensor) -> torch.Tensor:
         """Rows `[n, in]` of the weight, for an embedding that shares it."""
         flat = ids.reshape(-1).contiguous()
+        if flat.numel() and not (flat.numpy().min() >= 0 and flat.numpy().max() < self.shape[0]):
+            raise IndexError(f"ids must be from 0 to {self.shape[0] - 1}")
         rows = torch.empty(flat.shape[0], self.shape[1], dtype=torch.float32)
         gather = _compiled_gather(self.shape[1], self.layout.is_bf16)
         gather(self.blocks.data_ptr(), flat.data_ptr(), rows.data_ptr(), flat.shape[0])
-        return rows.view(*ids.shape, -1)
+        return rows.view(*ids.shape, self.shape[1])
 
     def put(self, places: torch.Tensor, rows: torch.Tensor) -> None:
         """Replace rows `[n, in]` at `places` `[n]` of the weight."""

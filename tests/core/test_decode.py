@@ -50,10 +50,8 @@ def test_sampled_frequencies_match_the_target_distribution(engine):
         engine.cache.rewind(0)
         prefill(engine.target, engine.cache, PROMPT)
         logits = verify(engine.target, engine.cache, PROMPT[-1], Tree())[0]
-    draws, drawn = 1500, []
-    # These seeds were taken after 0 to 1,499 gave p = 0.0007; 6,000 draws of the same sampler from 0 on gave p = 0.32,
-    # so that was chance. A fixed range of seeds makes the test repeatable, not independent of that choice.
-    for seed in range(10_000, 10_000 + draws):
+    draws, drawn = 3000, []
+    for seed in range(draws):
         sampling = SamplingSettings(temperature=1.5, seed=seed, max_tokens=2)
         drawn.append(next(engine.generate(PROMPT, S3D, sampling)).ids[0])
     expected = (logits / 1.5).softmax(-1)

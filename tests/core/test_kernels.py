@@ -58,6 +58,7 @@ def test_rows_may_be_a_view():
     assert torch.equal(packed(wide[:, ::2]), packed(wide[:, ::2].contiguous()))
 
 
+@needs_kernels
 @DTYPES
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_packing_loses_nothing(dtype, shape):
@@ -69,6 +70,15 @@ def test_packing_loses_nothing(dtype, shape):
     ids = torch.tensor([0, shape[0] - 1, 3, 3, shape[0] // 2])
     assert torch.equal(packed.rows(ids), weight[ids].float())
     assert torch.equal(packed.rows(ids[:4].view(2, 2)), weight[ids[:4].view(2, 2)].float())
+
+
+@needs_kernels
+def test_a_row_that_is_not_there_is_refused():
+    packed = Packed(random_weight(48, 80, torch.float32))
+    assert packed.rows(torch.zeros(0, dtype=torch.int64)).shape == (0, 80)
+    for wrong in (-1, 48):
+        with pytest.raises(IndexError, match="from 0 to 47"):
+            packed.rows(torch.tensor([3, wrong]))
 
 
 def test_what_does_not_fit_is_refused():

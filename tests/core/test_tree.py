@@ -109,3 +109,19 @@ def test_an_added_path_is_there_once(shape, path):
     assert after[: len(before)] == before
     assert len(set(after)) == len(after)
     assert set(after) == set(before) | {tuple(path[:n]) for n in range(1, len(path) + 1)}
+
+
+@settings(max_examples=80, deadline=None)
+@given(shapes, st.lists(st.integers(0, 49), max_size=4))
+def test_a_path_takes_the_place_of_the_least_probable_nodes(shape, path):
+    tree = best_first(*make(shape))
+    size = max(len(tree), len(path))
+    joined = tree.with_path(path, size)
+    assert len(joined) <= size
+    after, before = tree_paths(joined), tree_paths(tree)
+    own = [p for p in after if p in set(before)]
+    assert {tuple(path[:n]) for n in range(1, len(path) + 1)} <= set(after)
+    # What stays is the best part, and no more was given up than the path needed.
+    given_up = [p for p in before if p not in set(after)]
+    assert not given_up or len(after) == size
+    assert own[: len(before) - len(given_up)] == [p for p in before if p in set(own)]

@@ -55,6 +55,8 @@ class Sampler:
         scores = self._early(ids, logits.float()[None].clone())[0] if self._early else logits.float()
         if not self._late:
             return scores
+        if not self.settings.top_k:
+            return self._late(ids, scores[None])[0]
         left = _finite(scores)
         narrowed = torch.full_like(scores, float("-inf"))
         narrowed[left] = self._late(ids, scores[left][None])[0]

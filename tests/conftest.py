@@ -9,6 +9,9 @@ import pytest
 
 from app.models import embedded
 
+if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # else Qt ends the whole run
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

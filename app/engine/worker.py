@@ -256,6 +256,7 @@ class EngineWorker(QThread):
         if engine is not None:
             unsettle()
             engine.close()
+            del engine  # whoever hears of it below finds the memory given back
             self.memory_changed.emit({})
             self.unloaded.emit()
 

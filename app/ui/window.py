@@ -1,5 +1,6 @@
 """The main window: joins the link to the decoder with the chat, the speed panel and the top bar."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 from PySide6.QtCore import QByteArray, QSettings, QSize, Signal
@@ -188,7 +189,7 @@ class Window(QMainWindow):
         self.conversation.start_reply()
         self._reply = self.chat.transcript.add_reply()
         self.panel.start_reply()
-        sampling = SamplingSettings(SAMPLING.temperature, top_p=SAMPLING.top_p, seed=self._seed, max_tokens=1024)
+        sampling = replace(SAMPLING, seed=self._seed)
         self.link.ask(messages, sampling)
 
     # -- what the decoder tells ----------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ INFO = ModelInfo(
 class ScriptedEngine:
     """Attributes:
     reply: the text of every answer; `tokens_per_second` and `per_round` say how fast it comes.
-    seen: the settings each round ran with. asked: the messages of each answer.
+    seen: the settings each round ran with. asked, sampled: the messages and the sampling of each answer.
     fail_after: rounds after which an unforeseen error is raised.
     """
 
@@ -47,6 +47,7 @@ class ScriptedEngine:
     info: ModelInfo = INFO
     seen: list[DraftSettings] = field(default_factory=list)
     asked: list[list[dict]] = field(default_factory=list)
+    sampled: list = field(default_factory=list)
     closed: bool = False
 
     def chat_ids(self, messages):
@@ -54,6 +55,7 @@ class ScriptedEngine:
         return list(range(20))
 
     def generate(self, ids, draft, sampling, *, cancel=None, on_prefill=None, probe_every=0):
+        self.sampled.append(sampling)
         begun = time.perf_counter()
         while time.perf_counter() - begun < self.prompt_seconds:
             if cancel():

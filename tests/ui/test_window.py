@@ -1,6 +1,7 @@
 """The window driven by real keys and mouse events, on an engine that says what it is told to."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from ui.conftest import PATIENCE_MS
 from ui.scripted import ScriptedEngine, scripted_parts
 
 from app.engine.worker import SLOWER, Parts, Phase
+from app.ui.window import SAMPLING
 from s3d_core.errors import ModelError, PromptError
 
 LONG = "word " * 4000
@@ -30,6 +32,14 @@ def test_enter_sends_and_the_reply_appears(window, engine, say):
     assert window.chat.composer.text == ""
     assert window.conversation.turns[-1].text == engine.reply
     assert "2.00× plain" in window.chat.transcript.messages[-1]._figures.text()
+
+
+def test_every_part_of_the_sampling_reaches_the_engine(window, engine, say):
+    """The window once passed on the temperature alone, so its top-k and min-p did nothing."""
+    say(window, "Hello")
+    say(window, "Again")
+    assert [replace(sampling, seed=0) for sampling in engine.sampled] == [SAMPLING] * 2
+    assert SAMPLING.top_k and SAMPLING.min_p
 
 
 def test_shift_enter_breaks_the_line(window, engine, qtbot):

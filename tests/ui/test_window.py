@@ -39,7 +39,8 @@ def test_every_part_of_the_sampling_reaches_the_engine(window, engine, say):
     say(window, "Hello")
     say(window, "Again")
     assert [replace(sampling, seed=0) for sampling in engine.sampled] == [SAMPLING] * 2
-    assert SAMPLING.top_k and SAMPLING.min_p
+    assert SAMPLING.top_k > 0
+    assert SAMPLING.min_p > 0
 
 
 def test_shift_enter_breaks_the_line(window, engine, qtbot):

@@ -10,8 +10,8 @@ pass has the whole vocabulary.
 import torch
 
 from s3d_core.kernels.jit import LANES
-from s3d_core.kernels.skinny import Packed, fits
-from s3d_core.layer import Weight, as_tensor
+from s3d_core.kernels.skinny import Packed
+from s3d_core.layer import Weight
 from s3d_core.target import Target
 
 # Of the rows, one in six is for tokens of the text; the rest is for frequent tokens.
@@ -50,8 +50,7 @@ class DraftHead:
         room += -(count + room) % _GRAIN
         ids = torch.cat([frequent, frequent[:1].expand(room)])
         rows = rows_of(target.head, ids)
-        packs = isinstance(target.head, Packed) and fits(rows.to(target.dtype))
-        self._weight = Packed(rows.to(target.dtype)) if packs else rows
+        self._weight = Packed(rows.to(target.dtype)) if isinstance(target.head, Packed) else rows
         self._tokens = ids
         self._first, self.room, self._filled = count, room, 0
         self._frequent = set(frequent.tolist())
@@ -110,4 +109,4 @@ class DraftHead:
 
 def rows_of(head: Weight, ids: torch.Tensor) -> torch.Tensor:
     """Rows `[n, hidden]` of a head, in the precision it multiplies in."""
-    return head.rows(ids) if isinstance(head, Packed) else as_tensor(head)[ids]
+    return head.rows(ids) if isinstance(head, Packed) else head[ids]

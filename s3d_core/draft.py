@@ -118,8 +118,8 @@ class S3D:
 
     def __init__(self, target: Target, adapter: Adapter):
         self._target, self._adapter = target, adapter
-        target.prepare(adapter.updates)
         slots = adapter.slots
+        target.prepare(adapter.updates, slots)
         self._causal = torch.ones(slots, slots, dtype=torch.bool, device=target.device).tril()
         self._offsets = torch.arange(slots, device=target.device)
         self._lookup = Lookup()

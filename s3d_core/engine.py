@@ -20,7 +20,8 @@ from s3d_core.decode import Limits, prefill, rounds
 from s3d_core.draft import S3D, strategies
 from s3d_core.errors import AdapterError, PromptError, SettingError
 from s3d_core.gguf import Progress
-from s3d_core.kernels.skinny import HEIGHTS
+from s3d_core.kernels import jit
+from s3d_core.kernels.skinny import MOST_HEIGHT
 from s3d_core.sampling import Sampler
 from s3d_core.settings import MAX_DRAFT_LENGTH, DraftSettings, SamplingSettings
 from s3d_core.stats import ModelInfo, Round
@@ -72,7 +73,7 @@ class Engine:
         best = {"skipped": skipped, "draft_length": self.adapter.slots} | self.adapter.card.get("defaults", {})
         if self.target.is_packed:
             # The current token and eight candidates are just one tile of the packed products.
-            best["tree_size"] = HEIGHTS[-1] - 1
+            best["tree_size"] = MOST_HEIGHT - 1
         return DraftSettings(**best)
 
     @classmethod
@@ -84,6 +85,7 @@ class Engine:
         device: str = "auto",
         adapter: Path | str | None = "auto",
         adapters: Sequence[Path] = (),
+        compiled: Path | None = None,
         progress: Progress | None = None,
     ) -> "Engine":
         """Load a safetensors folder or a GGUF file and measure plain decoding on it.
@@ -91,6 +93,7 @@ class Engine:
         Args:
             adapter: a folder, None for none, or "auto": one made for these weights, where there is one.
             adapters: folders of adapter folders, looked through before the shipped ones.
+            compiled: a folder to keep compiled loops in, so that the next load has them ready.
             progress: called with (phase, 0..1); an exception it raises ends the loading.
 
         Raises:
@@ -99,6 +102,7 @@ class Engine:
         progress = progress or (lambda phase, share: None)
         place = loading.pick_device(device)
         loaded = loading.load(Path(path), loading.pick_dtype(dtype, place), place, progress)
+        jit.keep_in(compiled)
         loaded.target.pack()
         progress("Loading the draft adapter", 0.85)
         found, notice = None, None

@@ -120,10 +120,10 @@ class Target:
             self._compiled = CompiledLayers(self)
         return True
 
-    def prepare(self, updates: dict[int, Update]) -> None:
-        """Compile what the draft pass with these updates needs, where passes are compiled."""
+    def prepare(self, updates: dict[int, Update], most_rows: int) -> None:
+        """Compile what passes of up to so many rows with these updates need, where passes are compiled."""
         if self._compiled is not None:
-            self._compiled.use(updates)
+            self._compiled.use(updates, most_rows)
 
     @property
     def depth(self) -> int:

@@ -120,5 +120,11 @@ def load_engine(args: argparse.Namespace) -> "Engine":
         from s3d_core.engine import Engine
 
         return Engine.load(
-            path, dtype=args.dtype, device=args.device, adapter=adapter, adapters=[places.adapters_dir()], progress=line
+            path,
+            dtype=args.dtype,
+            device=args.device,
+            adapter=adapter,
+            adapters=[places.adapters_dir()],
+            compiled=places.compiled_dir(),
+            progress=line,
         )

@@ -78,7 +78,9 @@ def real_parts() -> Parts:
     def open_engine(path: Path, progress: Progress):
         progress("Starting torch", 0.0)
         with settling():
-            return import_engine().load(path, progress=progress, adapters=[places.adapters_dir()])
+            return import_engine().load(
+                path, progress=progress, adapters=[places.adapters_dir()], compiled=places.compiled_dir()
+            )
 
     def fetch_default(progress: Progress) -> Path:
         from app.models import embedded

@@ -18,6 +18,11 @@ def models_dir() -> Path:
     return data_dir() / "models"
 
 
+def compiled_dir() -> Path:
+    """The folder of what was compiled for this machine; may be deleted at any time."""
+    return data_dir() / "compiled"
+
+
 def adapters_dir() -> Path:
     """The folder of the draft adapters that this user trained."""
     return data_dir() / "adapters"

@@ -9,14 +9,12 @@ is the faster one, the half before it and the half behind it are a function each
 
 import ctypes
 import functools
-import itertools
 
 from s3d_core.kernels import jit
 from s3d_core.kernels.jit import LANES
+from s3d_core.kernels.skinny import Layout, compiled_product
 from s3d_core.kernels.steps import activate, attend, gather, turn_heads
-from s3d_core.kernels.worker import ARGUMENTS, Shape, Worker
-
-_numbers = itertools.count()
+from s3d_core.kernels.worker import ARGUMENTS, LINEARS, Shape, Worker
 
 
 def _before(worker: Worker) -> None:
@@ -40,21 +38,21 @@ def _behind(worker: Worker) -> None:
 
 
 @functools.cache
-def compiled_layer(shape: Shape, height: int):
-    """A whole layer for tiles of a height: a function of (layer, pass, keys, values, mask, threads), the
-    addresses of what `LAYER` and `PASS` list, of the cache, and of an additive mask `[rows, masked]`."""
-    return _compile({"layer": (_before, attend, _behind)}, shape, height)[0]
+def compiled_layer(shape: Shape):
+    """A whole layer: a function of (layer, pass, keys, values, mask, threads), the addresses of what
+    `LAYER` and `PASS` list, of the cache, and of an additive mask `[rows, masked]`."""
+    return _compile({"layer": (_before, attend, _behind)}, shape)[0]
 
 
 @functools.cache
-def compiled_halves(shape: Shape, height: int):
+def compiled_halves(shape: Shape):
     """The functions before and behind torch's attention: of (layer, pass, keys, values, 0, threads) and of
     (layer, pass, attended, 0, 0, threads)."""
-    return _compile({"before": (_before,), "behind": (gather, _behind)}, shape, height)
+    return _compile({"before": (_before,), "behind": (gather, _behind)}, shape)
 
 
 @functools.cache
-def compiled_head(shape: Shape, vocabulary: int, height: int):
+def compiled_head(shape: Shape, vocabulary: int):
     """The final norm and an output head: a function of (layer, pass, 0, 0, 0, threads).
 
     The norm is `attention_norm` of the layer's table and the head its `qkv`; the logits
@@ -65,19 +63,38 @@ def compiled_head(shape: Shape, vocabulary: int, height: int):
         worker.norm("attention_norm")
         worker.product("qkv", "normed", shape.hidden, "wide", vocabulary)
 
-    return _compile({f"head{vocabulary}": (run,)}, shape, height)[0]
+    return _compile({f"head{vocabulary}": (run,)}, shape)[0]
 
 
-def _compile(parts: dict, shape: Shape, height: int) -> tuple:
+@functools.cache
+def products(shape: Shape, height: int) -> list[int]:
+    """Addresses of what `PRODUCTS` lists, for tiles of a height; without updates only the stock layer's."""
+    sizes = {
+        "qkv": (shape.projected, shape.hidden),
+        "o": (shape.hidden, shape.attended),
+        "gate_up": (2 * shape.intermediate, shape.hidden),
+        "down": (shape.hidden, shape.intermediate),
+    }
+    found = [product(shape, *sizes[name], height) for name in LINEARS]
+    for out, into in sizes.values() if shape.rank else ():
+        found += product(shape, shape.rank, into, height), product(shape, out, into, height, shape.rank)
+    return found
+
+
+def product(shape: Shape, out: int, into: int, height: int, rank: int = 0) -> int:
+    """Address of the product with a weight `[out, into]`, for tiles of a height."""
+    return jit.address(compiled_product(Layout.of(out, into, shape.is_bf16), height, rank))
+
+
+def _compile(parts: dict, shape: Shape) -> tuple:
     from llvmlite import ir
 
-    suffix = next(_numbers)
-    module = ir.Module(f"{'_'.join(parts)}_{suffix}")
+    module = ir.Module(f"{'_'.join(parts)}_{shape.name}")
     for part, steps in parts.items():
-        worker = Worker(module, f"{part}_{suffix}_worker", shape, height)
+        worker = Worker(module, f"{part}_{shape.name}_worker", shape)
         for step in steps:
             step(worker)
-        worker.finish(module, f"{part}_{suffix}")
+        worker.finish(module, f"{part}_{shape.name}")
     jit.compile_module(module)
     prototype = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * ARGUMENTS, ctypes.c_int32)
-    return tuple(prototype(jit.address(f"{part}_{suffix}")) for part in parts)
+    return tuple(prototype(jit.address(f"{part}_{shape.name}")) for part in parts)

@@ -2,6 +2,9 @@
 
 import ctypes
 import functools
+import hashlib
+import logging
+import os
 import platform
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -10,6 +13,10 @@ from pathlib import Path
 import torch
 
 LANES = 16
+# Kept code was optimised in this way; another way needs another number.
+_OPTIMISED = 1
+_folder: Path | None = None
+log = logging.getLogger(__name__)
 _OPENMP = ("GOMP_parallel", "GOMP_barrier", "omp_get_thread_num", "omp_get_num_threads")
 
 
@@ -38,11 +45,57 @@ def _openmp() -> ctypes.CDLL | None:
     return None
 
 
+def keep_in(folder: Path | None) -> None:
+    """From now on keep what is compiled in a folder, and take from there what was compiled before; None for neither."""
+    global _folder
+    _folder = folder
+
+
 def compile_module(module) -> None:
-    """Optimise an `llvmlite.ir` module and add it to the program; `address` then finds its functions."""
+    """Compile an `llvmlite.ir` module, or find it compiled, and add it to the program; `address` then knows
+    its functions."""
+    import llvmlite
     import llvmlite.binding as llvm
 
-    parsed = llvm.parse_assembly(str(module))
+    text = str(module)
+    machine = (llvmlite.__version__, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
+    kept = _folder / hashlib.sha256(repr((text, _OPTIMISED, machine)).encode()).hexdigest() if _folder else None
+    code = _kept(kept) if kept else None
+    if code is None:
+        code = _compiled(text)
+        if kept:
+            _keep(kept, code)
+    _engine().add_object_file(llvm.ObjectFileRef.from_data(code))
+    _engine().finalize_object()
+
+
+def _kept(file: Path) -> bytes | None:
+    """Object code from a file that is whole, or None."""
+    try:
+        held = file.read_bytes()
+    except OSError:
+        return None
+    digest, code = held[:32], held[32:]
+    return code if hashlib.sha256(code).digest() == digest else None
+
+
+def _keep(file: Path, code: bytes) -> None:
+    """Write object code behind its SHA-256. A disk that is full or read-only only costs the time saved."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_name(f"{file.name}.{os.getpid()}")
+        part.write_bytes(hashlib.sha256(code).digest() + code)
+        part.replace(file)
+    except OSError as error:
+        log.info("compiled code is not kept: %s", error)
+
+
+def _compiled(text: str) -> bytes:
+    """Object code of a module's LLVM text."""
+    import llvmlite.binding as llvm
+
+    _machine()
+    parsed = llvm.parse_assembly(text)
     parsed.verify()
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     # The loops are written as they should be; looking for more to unroll would only take time.
@@ -50,8 +103,7 @@ def compile_module(module) -> None:
     options.loop_vectorization = options.slp_vectorization = False
     passes = llvm.create_pass_builder(_machine(), options)
     passes.getModulePassManager().run(parsed, passes)
-    _engine().add_module(parsed)
-    _engine().finalize_object()
+    return _machine().emit_object(parsed)
 
 
 def address(name: str) -> int:

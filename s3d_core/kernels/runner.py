@@ -10,16 +10,13 @@ import torch.nn.functional as F
 from s3d_core.attention import Masks, additive_masks
 from s3d_core.kernels import functions
 from s3d_core.kernels.jit import LANES
-from s3d_core.kernels.skinny import HEIGHTS, Packed, tiling
-from s3d_core.kernels.worker import LAYER, PASS, Shape
+from s3d_core.kernels.skinny import MOST_HEIGHT, Packed, tiling
+from s3d_core.kernels.worker import LAYER, LINEARS, PASS, PRODUCTS, Shape
 
 # From here on torch's attention, which reads the keys once for many rows, is the faster one.
 _MOST_ROWS = 32
-_COS, _SIN, _START, _ROWS, _TILES, _WIDE, _HEAD_STRIDE, _MASKED, _ATTENDED_HEAD, _ATTENDED_ROW = map(
-    PASS.index,
-    ("cos", "sin", "start", "rows", "tiles", "wide", "head_stride", "masked", "attended_head", "attended_row"),
-)
-_LINEARS = ("qkv", "o", "gate_up", "down")
+_AT = {name: i for i, name in enumerate(PASS)}
+_PRODUCTS = _AT[f"{PRODUCTS[0]} product"]
 
 
 class CompiledLayers:
@@ -49,24 +46,27 @@ class CompiledLayers:
         self._updated: dict[int, ctypes.Array] = {}
         self._rank = 0
         self._shapes: dict[tuple[int, int], Shape] = {}
-        self._plans: dict[tuple[int, bool, bool], list[tuple[int, Any]]] = {}
+        self._plans: dict[tuple[bool, bool], list[tuple[int, Any]]] = {}
         self._rows = self._slots = 0
         self._buffers: dict[str, torch.Tensor] = {}
         self._work, self._head = (ctypes.c_int64 * len(PASS))(), (ctypes.c_int64 * len(LAYER))()
-        self._compile(0)
-        for height in HEIGHTS:
-            functions.compiled_head(self._shape(0, 0), target.head.shape[0], height)
+        self._compile(0, MOST_HEIGHT)
+        functions.compiled_head(self._shape(0, 0), target.head.shape[0])
 
     @staticmethod
     def suits(target) -> bool:
         """Whether the halves can run this model's layers."""
         layers = target.layers
-        packed = all(isinstance(getattr(layer, name), Packed) for layer in layers for name in _LINEARS)
+        packed = all(isinstance(getattr(layer, name), Packed) for layer in layers for name in LINEARS)
         even = target.layers[0].down.shape[1] % LANES == 0
         return packed and even and all(layer.o_bias is None for layer in layers)
 
-    def use(self, updates: dict) -> bool:
-        """Take up the low-rank updates of an adapter and compile for them; False if they do not suit."""
+    def use(self, updates: dict, most_rows: int = 0) -> bool:
+        """Take up the low-rank updates of an adapter and compile for them; False if they do not suit.
+
+        Args:
+            most_rows: rows of a pass that should not have to wait for compiling.
+        """
         if updates is self._updates:
             return bool(self._updated)
         self._updates, self._updated, self._plans = updates, {}, {}
@@ -76,7 +76,7 @@ class CompiledLayers:
             return False
         (self._rank,) = ranks
         self._rows, self._plans = 0, {}  # the scratch is now too narrow
-        self._compile(self._rank)
+        self._compile(self._rank, min(most_rows, MOST_HEIGHT))
         self._updated = {i: self._table(self._target.layers[i], update) for i, update in updates.items()}
         return True
 
@@ -108,23 +108,26 @@ class CompiledLayers:
         end = start + rows
         height, work = self._prepare(x, end)
         cos, sin = (t.contiguous() for t in rope)
-        work[_COS], work[_SIN], work[_START] = cos.data_ptr(), sin.data_ptr(), start
-        work[_HEAD_STRIDE] = 4 * cache.capacity * target.head_dim
+        work[_AT["cos"]], work[_AT["sin"]], work[_AT["start"]] = cos.data_ptr(), sin.data_ptr(), start
+        work[_AT["head_stride"]] = 4 * cache.capacity * target.head_dim
         masks = self._masks(positions, start, visible)
-        plan = self._plan(height, updates is not None, rows > _MOST_ROWS)
+        plan = self._plan(updates is not None, rows > _MOST_ROWS)
+        rank = self._rank if updates is not None else 0
+        products = functions.products(self._shape(0, rank), height)
+        work[_PRODUCTS : _PRODUCTS + len(products)] = products
         work_at, threads = ctypes.addressof(work), self._threads
         for i in layers:
             table, compiled = plan[i]
             keys, values, mask = cache.keys[i], cache.values[i], masks[target.layers[i].window]
             if rows <= _MOST_ROWS:
-                mask_at, work[_MASKED] = (0, 0) if mask is None else (mask.data_ptr(), mask.shape[1])
+                mask_at, work[_AT["masked"]] = (0, 0) if mask is None else (mask.data_ptr(), mask.shape[1])
                 compiled(table, work_at, keys.data_ptr(), values.data_ptr(), mask_at, threads)
                 continue
             before, behind = compiled
             before(table, work_at, keys.data_ptr(), values.data_ptr(), 0, threads)
             query = self._buffers["query"][: rows * target.heads].view(1, target.kv_heads, -1, target.head_dim)
             attended = F.scaled_dot_product_attention(query, keys[None, :, :end], values[None, :, :end], attn_mask=mask)
-            work[_ATTENDED_HEAD], work[_ATTENDED_ROW] = 4 * attended.stride(1), 4 * attended.stride(2)
+            work[_AT["attended_head"]], work[_AT["attended_row"]] = 4 * attended.stride(1), 4 * attended.stride(2)
             behind(table, work_at, attended.data_ptr(), 0, 0, threads)
         return self._buffers["x"][:rows]
 
@@ -132,14 +135,16 @@ class CompiledLayers:
         """`[rows, vocabulary]` of rows before the final norm `[rows, hidden]`."""
         vocabulary = head.shape[0]
         height, work = self._prepare(x, 0)
-        y = torch.empty(work[_TILES] * height, vocabulary)
+        y = torch.empty(work[_AT["tiles"]] * height, vocabulary)
         held = self._buffers["wide"].data_ptr()
-        work[_WIDE] = y.data_ptr()
+        work[_AT["wide"]] = y.data_ptr()
         self._head[LAYER.index("attention_norm")] = norm.data_ptr()
         self._head[LAYER.index("qkv")] = head.blocks.data_ptr()
-        run = functions.compiled_head(self._shape(0, 0), vocabulary, height)
+        shape = self._shape(0, 0)
+        work[_PRODUCTS] = functions.product(shape, vocabulary, shape.hidden, height)
+        run = functions.compiled_head(shape, vocabulary)
         run(ctypes.addressof(self._head), ctypes.addressof(work), 0, 0, 0, self._threads)
-        work[_WIDE] = held
+        work[_AT["wide"]] = held
         return y[: x.shape[0]]
 
     def _prepare(self, x: torch.Tensor, slots: int) -> tuple[int, ctypes.Array]:
@@ -151,7 +156,7 @@ class CompiledLayers:
         if x.data_ptr() != stream.data_ptr():
             stream[:rows] = x
         stream[rows : tiles * height] = 0.0
-        self._work[_ROWS], self._work[_TILES] = rows, tiles
+        self._work[_AT["rows"]], self._work[_AT["tiles"]], self._work[_AT["height"]] = rows, tiles, height
         return height, self._work
 
     def _masks(self, positions: torch.Tensor, start: int, visible: torch.Tensor) -> Masks:
@@ -163,15 +168,15 @@ class CompiledLayers:
         mask = None if rows == 1 else torch.where(visible, 0.0, torch.finfo(torch.float32).min).contiguous()
         return dict.fromkeys(target.windows, mask)
 
-    def _plan(self, height: int, updated: bool, many: bool) -> list[tuple[int, Any]]:
+    def _plan(self, updated: bool, many: bool) -> list[tuple[int, Any]]:
         """For each layer: where its table is, and its function, or the two halves for many rows."""
-        key = (height, updated, many)
+        key = (updated, many)
         if key not in self._plans:
             self._plans[key] = []
             for i, layer in enumerate(self._target.layers):
                 has_update = updated and i in self._updated
                 shape = self._shape(self._rotary if layer.rotary else 0, self._rank if has_update else 0)
-                compiled = (functions.compiled_halves if many else functions.compiled_layer)(shape, height)
+                compiled = (functions.compiled_halves if many else functions.compiled_layer)(shape)
                 table = self._updated[i] if has_update else self._stock[i]
                 self._plans[key].append((ctypes.addressof(table), compiled))
         return self._plans[key]
@@ -181,14 +186,12 @@ class CompiledLayers:
             self._shapes[rotary, rank] = Shape(**self._fixed, rotary=rotary, rank=rank)
         return self._shapes[rotary, rank]
 
-    def _compile(self, rank: int) -> None:
+    def _compile(self, rank: int, most_height: int) -> None:
         """Compile the layers now, so that no slider ever waits for it."""
-        for height in HEIGHTS:
-            for rotary in self._rotaries():
-                functions.compiled_layer(self._shape(rotary, rank), height)
-
-    def _rotaries(self) -> set[int]:
-        return {self._rotary if layer.rotary else 0 for layer in self._target.layers}
+        for height in range(1, most_height + 1):
+            functions.products(self._shape(0, rank), height)
+        for rotary in {self._rotary if layer.rotary else 0 for layer in self._target.layers}:
+            functions.compiled_layer(self._shape(rotary, rank))
 
     def _table(self, layer, update) -> ctypes.Array:
         held = {name: getattr(layer, name, None) for name in LAYER}
@@ -213,12 +216,12 @@ class CompiledLayers:
             self._buffers |= {name: torch.zeros(rows, width) for name, width in widths.items()}
             self._buffers["query"] = self._buffers["query"].view(-1, shape.head_dim)
             for name, tensor in self._buffers.items():
-                self._work[PASS.index(name)] = tensor.data_ptr()
+                self._work[_AT[name]] = tensor.data_ptr()
         if slots > self._slots:
             self._slots = max(2 * self._slots, -(-slots // LANES) * LANES)
             group = self._target.heads // self._target.kv_heads
             scores = self._buffers["scores"] = torch.zeros(self._threads, group, self._slots)
-            self._work[PASS.index("scores")], self._work[PASS.index("score_stride")] = (
+            self._work[_AT["scores"]], self._work[_AT["score_stride"]] = (
                 scores.data_ptr(),
                 4 * self._slots,
             )

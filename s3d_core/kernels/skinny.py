@@ -20,13 +20,12 @@ import torch.nn.functional as F
 from s3d_core.kernels import jit
 from s3d_core.kernels.jit import LANES, Code
 
-# Rows multiplied at once; others are cut into tiles of equal height and filled up with zeros, which
-# costs next to nothing while reading the weights takes longer than multiplying.
-HEIGHTS = (1, 4, 9)
+# Most rows multiplied at once: with 3 blocks they make 27 sums, which leaves five of the 32 registers to weights.
+MOST_HEIGHT = 9
 _UNROLL = 4
 # Multiplications below which waking the other threads takes longer than they save.
 _WORTH_THREADS = 500_000
-# Blocks multiplied at once: 3 times 9 rows of sums leave five of the 32 registers to weights.
+# Blocks multiplied at once.
 _WIDTHS = (3, 2, 1)
 # Weights are asked for this many bytes ahead, a little more than the hardware does by itself.
 _AHEAD = 1024
@@ -103,9 +102,9 @@ def fits(weight: torch.Tensor) -> bool:
 
 
 def tiling(rows: int) -> tuple[int, int]:
-    """Height and number of the tiles that `rows` are cut into."""
-    tiles = -(-rows // HEIGHTS[-1])
-    return next(h for h in HEIGHTS if h * tiles >= rows), tiles
+    """Height and number of the tiles that `rows` are cut into; the last is filled up with zeros."""
+    tiles = -(-rows // MOST_HEIGHT)
+    return -(-rows // tiles), tiles
 
 
 @functools.cache
@@ -113,14 +112,15 @@ def _compiled(layout: Layout, rows: int):
     """The product with a weight for a tile height, as a C function of (weights, x, y, panels, tiles, threads)."""
     from llvmlite import ir
 
-    product = compiled_product(layout, rows)
+    product = compiled_product(layout, rows, 0)
     name = f"team_{product}"
     module = ir.Module(name)
     worker = Code(module, name + "_worker", ["p"], internal=True)
     thread, team = worker.team()
     weights, x, y, panels, tiles = (worker.load(worker.at(worker.arguments[0], 8 * i), worker.i64) for i in range(5))
     first, end = worker.share(panels, thread, team)
-    call_product(worker, product, weights, x, y, panels, first, end, tiles)
+    function = worker.external(product, ir.VoidType(), [worker.i64] * _ARGUMENTS)
+    call_product(worker, worker.b.ptrtoint(function, worker.i64), weights, x, y, panels, first, end, tiles)
     worker.b.ret_void()
     jit.parallel_entry(module, worker, name, 5)
     jit.compile_module(module)
@@ -158,15 +158,15 @@ def _compiled_gather(into: int, is_bf16: bool):
     return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)(jit.address(name))
 
 
-def call_product(code: Code, product: str, *sizes):
-    """Write a call of a compiled product with the arguments of `compiled_product`; those left out are 0."""
+def call_product(code: Code, product, *sizes):
+    """Write a call of the product at an address with the arguments of `compiled_product`; those left out are 0."""
     sizes += (0,) * (_ARGUMENTS - len(sizes))
-    function = code.external(product, code.ir.VoidType(), [code.i64] * _ARGUMENTS)
-    code.b.call(function, [code.whole(size) for size in sizes])
+    kind = code.ir.FunctionType(code.ir.VoidType(), [code.i64] * _ARGUMENTS)
+    code.b.call(code.b.inttoptr(product, kind.as_pointer()), [code.whole(size) for size in sizes])
 
 
 @functools.cache
-def compiled_product(layout: Layout, rows: int, rank: int = 0) -> str:
+def compiled_product(layout: Layout, rows: int, rank: int) -> str:
     """Compile one thread's share of a product; the name of the function.
 
     It writes the panels from `first` to `end` of `y = base + x @ W.T + low_x @ low.T`, where `low`,
@@ -192,20 +192,24 @@ def compiled_product(layout: Layout, rows: int, rank: int = 0) -> str:
     base = b.select(b.icmp_signed("==", base, code.whole(0)), b.ptrtoint(zeros, code.i64), base)
     weights, x, y, low, low_x, base = (b.inttoptr(v, code.pointer) for v in (weights, x, y, low, low_x, base))
     prefetch = code.external("llvm.prefetch.p0", ir.VoidType(), [code.pointer, code.i32, code.i32, code.i32])
+    same = ir.FunctionType(code.pointer, [code.pointer])
     hints = [ir.Constant(code.i32, v) for v in (0, 3, 1)]  # to be read, kept close, as data
 
     def block(panel, i):
         """Number of a panel's i-th block; the next panel's follows it in memory, so that streams are long."""
         return code.add(panel, code.times(panels, i))
 
-    def loaded(place):
-        """Vectors of weights, one for each input."""
+    def loaded(place, v):
+        """A vector of weights, for the v-th of the inputs that share a place."""
         if not is_bf16:
-            return [code.load(place, vector)]
-        pair = code.load(place, words)
-        low_half = b.shl(pair, ir.Constant(words, [16] * LANES))
-        high_half = b.and_(pair, ir.Constant(words, [0xFFFF0000] * LANES))
-        return [b.bitcast(half, vector) for half in (low_half, high_half)]
+            return code.load(place, vector)
+        # Read anew for each half: a register that holds both while one is in use is one too many.
+        pair = code.load(b.asm(same, "", "=r,0", [place], False), words)
+        if v:
+            half = b.and_(pair, ir.Constant(words, [0xFFFF0000] * LANES))
+        else:
+            half = b.shl(pair, ir.Constant(words, [16] * LANES))
+        return b.bitcast(half, vector)
 
     def multiply(matrix, panel, tile_x, length, sums):
         """Add the products with one panel of a matrix to the sums, one vector per (row, block of the panel)."""
@@ -219,7 +223,8 @@ def compiled_product(layout: Layout, rows: int, rank: int = 0) -> str:
                 places = [code.at(start, along, u // inputs * LANES * 4) for start in starts]
                 for place in places:
                     b.call(prefetch, [code.at(place, _AHEAD), *hints])
-                for v, factors in enumerate(zip(*(loaded(place) for place in places), strict=True)):
+                for v in range(inputs):
+                    factors = [loaded(place, v) for place in places]
                     for r in range(rows):
                         value = code.load(code.at(tile_x, code.times(k, 4), 4 * (r * length + u + v)), code.f32)
                         value = code.spread(value, LANES)

@@ -1,19 +1,23 @@
 """What a compiled function of a decoder layer is made of: its tables, its shape, and the worker that writes it."""
 
+import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from s3d_core.kernels import jit
 from s3d_core.kernels.jit import LANES, Code
-from s3d_core.kernels.skinny import Layout, call_product, compiled_product
+from s3d_core.kernels.skinny import Layout, call_product
 
 LAYER = (
     "attention_norm", "qkv", "qkv_bias", "query_norm", "key_norm", "o", "mlp_norm", "gate_up", "down",
     "qkv.a", "qkv.b", "o.a", "o.b", "gate_up.a", "gate_up.b", "down.a", "down.b",
 )  # fmt: skip
+LINEARS = ("qkv", "o", "gate_up", "down")
+# Those of the stock layer, then the halves of an update: its first alone, its second with the linear it is added to.
+PRODUCTS = (*LINEARS, *(f"{name}.{half}" for name in LINEARS for half in "ab"))
 PASS = (
-    "x", "normed", "low", "wide", "active", "query", "scores", "cos", "sin", "rows", "tiles", "start",
-    "head_stride", "score_stride", "masked", "attended_head", "attended_row",
+    "x", "normed", "low", "wide", "active", "query", "scores", "cos", "sin", "rows", "tiles", "height", "start",
+    "head_stride", "score_stride", "masked", "attended_head", "attended_row", *(f"{p} product" for p in PRODUCTS),
 )  # fmt: skip
 """What the functions read of a layer and of a pass, as 64-bit addresses and sizes, in this order.
 
@@ -22,7 +26,8 @@ that many rows; `query` `[heads, rows, head_dim]`; `scores` `[threads, heads / k
 `score_stride` bytes a line; `cos`, `sin` `[rows, rotary]`. `start` is the first cache slot to write,
 `head_stride` the bytes from one head's keys to the next's, and `masked` the number of last slots that
 the mask is for. `attended_head` and `attended_row` are the bytes from one key head, and from one of
-its rows, to the next in the output of torch's attention.
+its rows, to the next in the output of torch's attention. `... product` is a compiled product for
+tiles of this height.
 """
 
 
@@ -49,6 +54,11 @@ class Shape:
     rank: int
 
     @property
+    def name(self) -> str:
+        """Short and the same for equal shapes, for the functions' names."""
+        return hashlib.sha256(repr(astuple(self)).encode()).hexdigest()[:16]
+
+    @property
     def attended(self) -> int:
         """Width of the attention's output."""
         return self.heads * self.head_dim
@@ -66,14 +76,14 @@ ARGUMENTS = 5
 class Worker:
     """The code of a layer or half of one: a worker that every thread runs, with barriers between its steps."""
 
-    def __init__(self, module, name: str, shape: Shape, height: int):
-        self.shape, self.height = shape, height
+    def __init__(self, module, name: str, shape: Shape):
+        self.shape = shape
         self.code = code = Code(module, name, ["p"], internal=True)
         self.thread, self.team = code.team()
         self.task = [code.load(code.at(code.arguments[0], 8 * i), code.i64) for i in range(ARGUMENTS)]
         self.layer, self.work = (code.b.inttoptr(v, code.pointer) for v in self.task[:2])
         self.tiles, self.rows = self.size("tiles"), self.size("rows")
-        self.padded = code.times(self.tiles, height)
+        self.padded = code.times(self.tiles, self.size("height"))
 
     def weight(self, name: str):
         """A layer's address, as a size."""
@@ -131,15 +141,15 @@ class Worker:
 
         if rank:
             layout = Layout.of(rank, into, shape.is_bf16)
-            down = compiled_product(layout, self.height)
             sizes = (self.weight(name + ".a"), self.size(source), self.size("low"), *split(layout, rank), self.tiles)
-            call_product(code, down, *sizes)
+            call_product(code, self.size(f"{name}.a product"), *sizes)
             code.barrier()
             low, low_x = self.weight(name + ".b"), self.size("low")
         layout = Layout.of(out, into, shape.is_bf16)
-        whole = compiled_product(layout, self.height, rank)
         sizes = (self.weight(name), self.size(source), self.size(goal), *split(layout, out), self.tiles)
-        call_product(code, whole, *sizes, low, low_x, base, row, column)
+        call_product(
+            code, self.size(f"{name}.b product" if rank else f"{name} product"), *sizes, low, low_x, base, row, column
+        )
         code.barrier()
 
     def finish(self, module, name: str) -> None:

@@ -1,0 +1,59 @@
+"""Code that is compiled once and kept on disk, run in processes of its own."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from s3d_core.kernels import jit
+from s3d_core.kernels.skinny import Packed
+
+pytestmark = pytest.mark.skipif(not jit.available(), reason="compiled loops need AVX-512 on Linux")
+
+PRODUCT = """
+import sys
+from pathlib import Path
+import torch
+from s3d_core.kernels import jit
+from s3d_core.kernels.skinny import Packed
+compile_text, jit._compiled = jit._compiled, lambda text: print("compiled") or compile_text(text)
+jit.keep_in(Path(sys.argv[1]))
+weight = torch.arange(48 * 16).view(48, 16) / 100
+x = torch.arange(5 * 16).view(5, 16) / 10
+torch.testing.assert_close(Packed(weight)(x), x @ weight.T)
+"""
+
+
+def multiplied(folder) -> int:
+    """How many functions a new process compiled to multiply rightly."""
+    done = subprocess.run([sys.executable, "-c", PRODUCT, str(folder)], capture_output=True, text=True, check=True)
+    return done.stdout.count("compiled")
+
+
+def test_what_was_compiled_once_is_not_compiled_again(tmp_path):
+    folder = tmp_path / "new" / "folder"
+    assert multiplied(folder) > 0
+    assert multiplied(folder) == 0
+
+
+@pytest.mark.parametrize("damage", [lambda held: b"", lambda held: held[:100], lambda held: held[:-1] + b"!"])
+def test_a_damaged_file_is_compiled_anew(tmp_path, damage):
+    new = multiplied(tmp_path)
+    for file in tmp_path.iterdir():
+        file.write_bytes(damage(file.read_bytes()))
+    assert multiplied(tmp_path) == new
+    assert multiplied(tmp_path) == 0
+
+
+def test_a_folder_that_cannot_be_written_costs_only_time(tmp_path):
+    (tmp_path / "file").touch()
+    assert multiplied(tmp_path / "file" / "folder") > 0
+
+
+def test_without_a_folder_nothing_is_kept(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    jit.keep_in(None)
+    weight, x = torch.randn(16, 28), torch.randn(7, 28)
+    torch.testing.assert_close(Packed(weight)(x), x @ weight.T, atol=1e-4, rtol=1e-4)
+    assert not list(tmp_path.iterdir())

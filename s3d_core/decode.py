@@ -88,13 +88,15 @@ def accept(tree: Tree, logits: torch.Tensor, ids: list[int], sampler: Sampler, e
     else it is the round's last token. Below exactness 1 a plausible child is taken as well.
     """
     children = tree.children()
-    drawn_greedily = most_likely(logits) if sampler.greedy and not sampler.penalised else None
+    greedy = sampler.greedy and not sampler.penalised
+    # A device is asked once for all rows; on the host a row that the walk never reaches costs nothing.
+    drawn = most_likely(logits) if greedy and logits.device.type != "cpu" else None
     emitted: list[int] = []
     node, rows, relaxed = 0, [0], 0
     while True:
         here = [candidate for parent, candidate in children if parent == node]
-        if drawn_greedily is not None and (exactness == 1 or not here):
-            token, scores = drawn_greedily[node], None
+        if greedy and (exactness == 1 or not here):
+            token, scores = drawn[node] if drawn else most_likely(logits[node : node + 1])[0], None
         else:
             scores = sampler.scores(logits[node], ids + emitted if sampler.penalised else ())
             token = sampler.draw(scores, len(ids) + len(emitted))

@@ -143,7 +143,8 @@ class S3D:
         logits, tokens = self.head.best(x, adapter.norm, count, state.ids)
         self._copy = self._lookup.find(state.ids, length, shortest=self.copy_gram)
         copy = self._copy if self._copied >= self.copy_pays else []
-        tree = best_first(logits, tokens, self._coherence(tokens), settings.tree_size)
+        pairs = self._coherence(tokens)
+        tree = best_first(logits, tokens, pairs, settings.tree_size, settings.least_probability)
         # A chain stays a chain, and a copy never takes the whole tree.
         return tree.with_path(copy, settings.tree_size) if 0 < len(copy) < settings.tree_size else tree
 

@@ -33,9 +33,11 @@ class DraftSettings:
             further: at least two layers are always kept (`Target.kept_layers`).
         draft_length: tokens drafted ahead, the depth of the candidate tree. An adapter's number
             of slots bounds it further.
-        tree_size: candidate tokens verified in one round; 1 means one chain.
+        tree_size: candidate tokens verified in one round at most; 1 means one chain.
         exactness: 1 emits exactly the model's own samples; below 1 a draft is also taken when the
             model finds it plausible (typical acceptance, arXiv:2401.10774), the more so the lower.
+        least_probability: a candidate whose path is drafted with a lower probability is left out of
+            the tree, except for the best one.
     """
 
     strategy: str = "s3d"
@@ -43,6 +45,7 @@ class DraftSettings:
     draft_length: int = 4
     tree_size: int = 16
     exactness: float = 1.0
+    least_probability: float = 0.0
 
     def __post_init__(self):
         if self.strategy not in STRATEGIES:
@@ -51,6 +54,7 @@ class DraftSettings:
         _check("draft length", self.draft_length, 1, MAX_DRAFT_LENGTH, int)
         _check("tree size", self.tree_size, 1, MAX_TREE_SIZE, int)
         _check("exactness", self.exactness, 0, 1, float)
+        _check("least probability", self.least_probability, 0, 1, float)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ A chain is a tree whose every node has one child. No two nodes have the same pat
 """
 
 import heapq
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -74,7 +75,9 @@ class Tree:
         return torch.from_numpy(seen)
 
 
-def best_first(log_slots: torch.Tensor, tokens: torch.Tensor, pairs: torch.Tensor | None, size: int) -> Tree:
+def best_first(
+    log_slots: torch.Tensor, tokens: torch.Tensor, pairs: torch.Tensor | None, size: int, least: float = 0.0
+) -> Tree:
     """The `size` most probable nodes of the tree whose levels are the slots.
 
     A path's probability is the product of its nodes' given their parents. A parent is never less
@@ -82,28 +85,29 @@ def best_first(log_slots: torch.Tensor, tokens: torch.Tensor, pairs: torch.Tenso
     A size of 1 stands for the one most probable chain.
 
     Args:
-        log_slots: `[slots, k]` logits of each slot's top-k tokens.
+        log_slots: `[slots, k]` logits of each slot's top-k tokens, best first.
         tokens: `[slots, k]` their ids.
         pairs: `[slots - 1, k, k]` coherence of (parent choice in slot i, child choice in slot i+1),
             added to the child's logit; None leaves the slots independent.
         size: nodes wanted; fewer come back where the slots hold fewer.
+        least: nodes of a lower probability are left out, but never the first.
     """
     logits, ids = log_slots.float().cpu().numpy(), tokens.tolist()
     slots, k = logits.shape
     # For each slot and each choice in the slot before: the choices, best first, and their log-probabilities.
     joint = np.broadcast_to(logits[1:, None, :], (slots - 1, k, k))
     joint = joint if pairs is None else joint + pairs.float().cpu().numpy()
-    orders, scores = [], []
-    for level in (logits[None, :1], *joint[:, None]):
-        order = np.argsort(-level[0], axis=-1, kind="stable")
-        ranked = np.take_along_axis(level[0], order, axis=-1)
-        ranked = ranked - ranked[:, :1]
-        orders.append(order.tolist())
-        scores.append((ranked - np.log(np.exp(ranked).sum(axis=-1, keepdims=True))).tolist())
-    tree = Tree()
+    ranks = np.argsort(-joint, axis=-1, kind="stable")
+    orders, scores = ranks.tolist(), _log_softmax(np.take_along_axis(joint, ranks, axis=-1)).tolist()
+    orders.insert(0, [list(range(k))])
+    scores.insert(0, [_log_softmax(logits[0]).tolist()])
+    tree, floor = Tree(), math.log(least) if least else -math.inf
     if size == 1:
-        choice = 0
+        choice, total = 0, 0.0
         for slot in range(slots):
+            total += scores[slot][choice][0]
+            if slot and total < floor:
+                break
             choice = orders[slot][choice][0]
             tree.add(ids[slot][choice], slot)
         return tree
@@ -112,6 +116,8 @@ def best_first(log_slots: torch.Tensor, tokens: torch.Tensor, pairs: torch.Tenso
     arrivals = 1
     while heap and len(tree) < size:
         negative, _, slot, before, rank, parent, base = heapq.heappop(heap)
+        if tree and -negative < floor:
+            break
         choice = orders[slot][before][rank]
         node = tree.add(ids[slot][choice], parent)
         if rank + 1 < k:
@@ -122,3 +128,9 @@ def best_first(log_slots: torch.Tensor, tokens: torch.Tensor, pairs: torch.Tenso
             heapq.heappush(heap, (-score, arrivals + 1, slot + 1, choice, 0, node, -negative))
         arrivals += 2
     return tree
+
+
+def _log_softmax(ranked: np.ndarray) -> np.ndarray:
+    """Over the last axis, whose first value is its largest."""
+    ranked = ranked - ranked[..., :1]
+    return ranked - np.log(np.exp(ranked).sum(axis=-1, keepdims=True))

@@ -1,6 +1,7 @@
 """Candidate trees against brute force and by their invariants."""
 
 import itertools
+import math
 
 import torch
 from hypothesis import given, settings
@@ -55,6 +56,20 @@ def test_the_most_probable_paths_are_found(shape):
     worst = min(every[path] for path in got)
     left_out = [p for path, p in every.items() if path not in set(got)]
     assert not left_out or max(left_out) <= worst + 1e-5
+
+
+@settings(max_examples=80, deadline=None)
+@given(shapes, st.floats(1e-4, 1.0))
+def test_improbable_paths_are_left_out_but_never_the_first(shape, least):
+    logits, tokens, pairs, size = make(shape)
+    whole, pruned = best_first(logits, tokens, pairs, size), best_first(logits, tokens, pairs, size, least)
+    every = paths_by_probability(logits, tokens, pairs)
+    got = tree_paths(whole)
+    # A float32 sum of logarithms may fall on either side of the bound.
+    sure = [path for path in got if every[path] > math.log(least) + 1e-5] or got[:1]
+    open_to_doubt = [path for path in got if every[path] >= math.log(least) - 1e-5] or got[:1]
+    assert tree_paths(pruned) == got[: len(pruned)]
+    assert len(sure) <= len(pruned) <= len(open_to_doubt)
 
 
 @settings(max_examples=80, deadline=None)

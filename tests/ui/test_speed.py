@@ -76,3 +76,14 @@ def test_the_drawn_layers_are_those_the_decoder_keeps():
 
     for skipped in range(30):
         assert kept_layers(31, skipped) == target.Target.kept_layers(Shape(), skipped)
+
+
+def test_what_no_slider_shows_stays_as_the_model_wishes(qtbot):
+    settings = LiveSettings()
+    panel = SpeedPanel(settings)
+    qtbot.addWidget(panel)
+    wish = DraftSettings(least_probability=0.06)
+    panel.show_model(ModelInfo("m", "/m", "Llama", 30, 28, 8, 2048, "cpu", "float32", 1, 0, wish))
+    panel.tree_size.slider.setValue(5)
+    assert settings.value.tree_size == 5
+    assert settings.value.least_probability == 0.06

@@ -195,19 +195,24 @@ class SpeedPanel(QFrame):
 
     def chosen(self) -> DraftSettings:
         """The settings as the controls stand."""
-        strategy = "plain"
+        strategy, wish = "plain", DraftSettings() if self._info is None else self._info.defaults
         if self._info is not None and self.drafting.isChecked():
-            strategy = self._info.defaults.strategy
+            strategy = wish.strategy
             # A model whose own wish is plain decoding can still draft: with its own layers.
             strategy = "skip" if strategy == "plain" else strategy
-        return DraftSettings(
-            strategy, self.skipped.value, self.draft_length.value, self.tree_size.value, 1 - self.exactness.value / 100
+        return replace(
+            wish,
+            strategy=strategy,
+            skipped=self.skipped.value,
+            draft_length=self.draft_length.value,
+            tree_size=self.tree_size.value,
+            exactness=1 - self.exactness.value / 100,
         )
 
     def _on_moved(self) -> None:
         chosen = self.chosen()
         if self._info is not None:
-            self._settings.swap(replace(chosen))
+            self._settings.swap(chosen)
             self.stack.show_layers(self._info.depth, chosen.skipped, chosen.strategy in _USES_LAYERS)
         self._enable(self._info is not None)
         self._show_figures()

@@ -1,10 +1,10 @@
 """The draft adapter: all that training adds to a stock model, used in the draft pass only.
 
 It holds one mask embedding per slot after the first, low-rank updates on the joined linear
-layers, a draft copy of the final norm, the coherence term's two low-rank matrices, and the tokens
-that drafts are mostly made of. On disk
-it is a folder with `adapter.safetensors` and `adapter.json`, which names the base model, the
-fingerprint of its weights and how the adapter was trained.
+layers, a draft copy of the final norm, the coherence term's three narrow matrices, and the tokens
+that drafts are mostly made of. On disk it is a folder with `adapter.safetensors` and
+`adapter.json`, which names the base model, the fingerprint of its weights and how the adapter was
+trained.
 """
 
 import json
@@ -23,7 +23,7 @@ from s3d_core.layer import LINEARS, Update, Weight, as_tensor
 from s3d_core.target import Target
 
 FORMAT = "s3d-adapter"
-VERSION = 1
+VERSION = 2
 WEIGHTS, CARD = "adapter.safetensors", "adapter.json"
 
 
@@ -34,8 +34,7 @@ class Adapter:
     Attributes:
         masks: `[slots - 1, hidden]`, embeddings of the mask tokens m_1 ... m_(slots-1).
         norm: `[hidden]`, the draft pass's final norm.
-        parent, child: `[hidden, coherence rank]`; a child's logit gains
-            (E[parent] @ parent) . (E[child] @ child), with E the target's embedding.
+        parent, gate, child: `[hidden, coherence rank]`, see `coherence`.
         updates: low-rank updates by layer index, see `layer.Update`.
         vocabulary: `[n]` int64, the tokens frequent enough to be drafted anywhere (see `draft_head`);
             empty for all tokens.
@@ -45,6 +44,7 @@ class Adapter:
     masks: torch.Tensor
     norm: torch.Tensor
     parent: torch.Tensor
+    gate: torch.Tensor
     child: torch.Tensor
     updates: dict[int, Update]
     vocabulary: torch.Tensor
@@ -58,14 +58,14 @@ class Adapter:
     @property
     def bytes(self) -> int:
         """Memory of the parameters, in bytes."""
-        stored: list[Weight] = [self.masks, self.norm, self.parent, self.child]
+        stored: list[Weight] = [self.masks, self.norm, self.parent, self.gate, self.child]
         stored += [weight for update in self.updates.values() for pair in update.values() for weight in pair]
         tensors = [t.blocks if isinstance(t, Packed) else t for t in stored] + [self.vocabulary]
         return sum(t.numel() * t.element_size() for t in tensors)
 
     @classmethod
     def fresh(
-        cls, target: Target, *, slots: int, rank: int, layers: tuple[int, ...], coherence_rank: int = 64, seed: int = 0
+        cls, target: Target, *, slots: int, rank: int, layers: tuple[int, ...], coherence_rank: int = 128, seed: int = 0
     ) -> "Adapter":
         """An untrained float32 adapter: its draft pass starts as the bare kept layers."""
         random = torch.Generator().manual_seed(seed)
@@ -91,6 +91,7 @@ class Adapter:
             masks=mean + normal(slots - 1, hidden, scale=spread),
             norm=target.norm.float().clone(),
             parent=normal(hidden, coherence_rank, scale=hidden**-0.5),
+            gate=torch.zeros(hidden, coherence_rank, device=device),
             child=torch.zeros(hidden, coherence_rank, device=device),
             updates=updates,
             vocabulary=torch.zeros(0, dtype=torch.int64, device=device),
@@ -103,6 +104,7 @@ class Adapter:
             "masks": self.masks,
             "norm": self.norm,
             "coherence.parent": self.parent,
+            "coherence.gate": self.gate,
             "coherence.child": self.child,
         }
         for i, update in self.updates.items():
@@ -120,8 +122,8 @@ class Adapter:
         updates: dict[int, Update] = {
             i: {name: (move(a), move(b)) for name, (a, b) in update.items()} for i, update in self.updates.items()
         }
-        masks, norm, parent, child = (move(t) for t in (self.masks, self.norm, self.parent, self.child))
-        return Adapter(masks, norm, parent, child, updates, self.vocabulary.to(device), self.card)
+        masks, norm, parent, gate, child = map(move, (self.masks, self.norm, self.parent, self.gate, self.child))
+        return Adapter(masks, norm, parent, gate, child, updates, self.vocabulary.to(device), self.card)
 
     def fit(self, target: Target) -> "Adapter":
         """The same adapter as `target` runs it: in its place, its precisions, and packed if it is."""
@@ -175,6 +177,7 @@ class Adapter:
                 tensors["masks"],
                 tensors["norm"],
                 tensors["coherence.parent"],
+                tensors["coherence.gate"],
                 tensors["coherence.child"],
                 updates,
                 tensors.get("vocabulary", torch.zeros(0)).to(torch.int64),
@@ -193,7 +196,7 @@ class Adapter:
         if self.vocabulary.numel():
             fits &= self.vocabulary.dim() == 1 and int(self.vocabulary.min()) >= 0
             fits &= int(self.vocabulary.max()) < target.head.shape[0]
-        fits &= self.parent.shape == self.child.shape == (hidden, *self.parent.shape[-1:])
+        fits &= self.parent.shape == self.gate.shape == self.child.shape == (hidden, *self.parent.shape[-1:])
         for i, update in self.updates.items():
             fits &= 0 <= i < target.depth and set(update) == set(LINEARS)
             if fits:

@@ -10,6 +10,7 @@ import torch
 
 from s3d_core.adapter import Adapter
 from s3d_core.cache import Cache
+from s3d_core.coherence import Coherence
 from s3d_core.draft_head import DraftHead
 from s3d_core.settings import DraftSettings
 from s3d_core.target import Target
@@ -124,6 +125,7 @@ class S3D:
         self._offsets = torch.arange(slots, device=target.device)
         self._lookup = Lookup()
         self.head = DraftHead(target, adapter.vocabulary)
+        self.coherence = Coherence(target, adapter)
         self._copy: list[int] = []
         self._copied = 0.0
 
@@ -140,11 +142,12 @@ class S3D:
         x = target.cached_pass(x, positions, n + slots - 1, state.cache, visible, kept, adapter.updates)
         # No parent has more children in a tree than the tree has nodes.
         count = min(_TOP_K, max(2, settings.tree_size))
-        logits, tokens = self.head.best(x, adapter.norm, count, state.ids)
+        logits, choices = self.head.best(x, adapter.norm, count, state.ids)
+        tokens = choices.cpu().numpy()
         self._copy = self._lookup.find(state.ids, length, shortest=self.copy_gram)
         copy = self._copy if self._copied >= self.copy_pays else []
-        pairs = self._coherence(tokens)
-        tree = best_first(logits, tokens, pairs, settings.tree_size, settings.least_probability)
+        pairs = self.coherence.pairs(target.normed(x, adapter.norm), tokens)
+        tree = best_first(logits.cpu().numpy(), tokens, pairs, settings.tree_size, settings.least_probability)
         # A chain stays a chain, and a copy never takes the whole tree.
         return tree.with_path(copy, settings.tree_size) if 0 < len(copy) < settings.tree_size else tree
 
@@ -154,13 +157,6 @@ class S3D:
             right = next((i for i, (a, b) in enumerate(zip(self._copy, emitted, strict=False)) if a != b), None)
             right = min(len(self._copy), len(emitted)) if right is None else right
             self._copied += 0.2 * (right - self._copied)
-
-    def _coherence(self, tokens: torch.Tensor) -> torch.Tensor | None:
-        if tokens.shape[0] == 1:
-            return None
-        rows = self._target.embed(tokens)
-        parents, children = rows[:-1] @ self._adapter.parent, rows[1:] @ self._adapter.child
-        return (parents @ children.transpose(1, 2)).float()
 
 
 def strategies(target: Target, adapter: Adapter | None) -> dict[str, Strategy]:

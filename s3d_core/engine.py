@@ -61,9 +61,11 @@ class Engine:
         )
 
     def _adapter_bytes(self) -> int:
-        """What drafting holds beyond the model: the adapter and the draft head."""
+        """What drafting holds beyond the model: the adapter, the draft head and the coherence term's table."""
         drafting = self.strategies.get("s3d")
-        return self.adapter.bytes + drafting.head.bytes if self.adapter and isinstance(drafting, S3D) else 0
+        if self.adapter is None or not isinstance(drafting, S3D):
+            return 0
+        return self.adapter.bytes + drafting.head.bytes + drafting.coherence.bytes
 
     def _defaults(self) -> DraftSettings:
         skipped = round(0.4 * self.target.depth)

@@ -75,9 +75,7 @@ class Tree:
         return torch.from_numpy(seen)
 
 
-def best_first(
-    log_slots: torch.Tensor, tokens: torch.Tensor, pairs: torch.Tensor | None, size: int, least: float = 0.0
-) -> Tree:
+def best_first(logits: np.ndarray, tokens: np.ndarray, pairs: np.ndarray | None, size: int, least: float = 0.0) -> Tree:
     """The `size` most probable nodes of the tree whose levels are the slots.
 
     A path's probability is the product of its nodes' given their parents. A parent is never less
@@ -85,18 +83,18 @@ def best_first(
     A size of 1 stands for the one most probable chain.
 
     Args:
-        log_slots: `[slots, k]` logits of each slot's top-k tokens, best first.
+        logits: `[slots, k]` of each slot's top-k tokens, best first.
         tokens: `[slots, k]` their ids.
         pairs: `[slots - 1, k, k]` coherence of (parent choice in slot i, child choice in slot i+1),
             added to the child's logit; None leaves the slots independent.
         size: nodes wanted; fewer come back where the slots hold fewer.
         least: nodes of a lower probability are left out, but never the first.
     """
-    logits, ids = log_slots.float().cpu().numpy(), tokens.tolist()
     slots, k = logits.shape
+    ids = tokens.tolist()
     # For each slot and each choice in the slot before: the choices, best first, and their log-probabilities.
     joint = np.broadcast_to(logits[1:, None, :], (slots - 1, k, k))
-    joint = joint if pairs is None else joint + pairs.float().cpu().numpy()
+    joint = joint if pairs is None else joint + pairs
     ranks = np.argsort(-joint, axis=-1, kind="stable")
     orders, scores = ranks.tolist(), _log_softmax(np.take_along_axis(joint, ranks, axis=-1)).tolist()
     orders.insert(0, [list(range(k))])

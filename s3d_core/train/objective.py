@@ -136,7 +136,7 @@ class _VocabularyLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx, rows, context, children, head, bias, targets, weights, coherent):
         """
-        rows: `[n, hidden]` draft rows; context: `[n, rank]` the true parents' side of the term;
+        rows: `[n, hidden]` draft rows; context: `[n, rank]` the true parents' and the slots' side of the term;
         children: `[tokens, rank]`; targets: `[n, hidden]` the base model's final rows;
         weights, coherent: `[n]` weights of the bare and of the coherent loss.
         """
@@ -182,7 +182,7 @@ def loss(
     inside = at < teacher.ids.shape[0] - 1
     at = at.clamp(max=teacher.ids.shape[0] - 1)
     # Row i of a block sits at n+i and guesses token n+i+1, whose true parent is token n+i.
-    context = target.embed(teacher.ids[at]).float() @ adapter.parent
+    context = (target.embed(teacher.ids[at]).float() @ adapter.parent) * (1 + rows @ adapter.gate)
     children = support.embedding @ adapter.child
     weights = torch.tensor(SLOT_WEIGHTS[:slots], device=anchors.device) * inside / len(anchors)
     coherent = weights * COHERENCE_WEIGHT

@@ -84,6 +84,7 @@ def random_adapter(target: Target, slots: int = 4, seed: int = 0) -> Adapter:
         for _, b in update.values():
             b.copy_(torch.randn(b.shape, generator=dice) * 0.02)
     adapter.child = torch.randn(adapter.child.shape, generator=dice) * 0.1
+    adapter.gate = torch.randn(adapter.gate.shape, generator=dice) * 0.1
     return adapter
 
 

@@ -69,7 +69,7 @@ def test_the_card_says_what_it_was_made_for(target, tmp_path):
     card = read_card(tmp_path)
     assert card == {
         "format": "s3d-adapter",
-        "version": 1,
+        "version": 2,
         "base_model": "tiny",
         "fingerprint": target.fingerprint(),
         "defaults": {"skipped": 3, "tree_size": 8},
@@ -96,10 +96,10 @@ def test_a_folder_without_an_adapter(target, tmp_path):
         (b'{"format": "s3d-ad', "is damaged; fetch or train it again"),
         (b"\xff\xfe\x00", "is damaged; fetch or train it again"),
         (b"[1, 2]", "is not the card of a draft adapter"),
-        (b'{"format": "peft", "version": 1}', "is not the card of a draft adapter"),
-        (b'{"format": "s3d-adapter", "version": 2}', "has format 2; this program reads 1"),
-        (b'{"format": "s3d-adapter"}', "has format None; this program reads 1"),
-        (b'{"format": "s3d-adapter", "version": 1}', "was trained for another model"),
+        (b'{"format": "peft", "version": 2}', "is not the card of a draft adapter"),
+        (b'{"format": "s3d-adapter", "version": 1}', "has format 1; this program reads 2"),
+        (b'{"format": "s3d-adapter"}', "has format None; this program reads 2"),
+        (b'{"format": "s3d-adapter", "version": 2}', "was trained for another model"),
     ],
 )
 def test_a_bad_card_is_refused(saved, target, text, said):
@@ -128,7 +128,7 @@ def test_weights_that_are_something_else_are_refused(saved, target):
         Adapter.load(saved, target)
 
 
-@pytest.mark.parametrize("key", ["masks", "norm", "coherence.child", "layers.2.o.b"])
+@pytest.mark.parametrize("key", ["masks", "norm", "coherence.gate", "coherence.child", "layers.2.o.b"])
 def test_a_missing_part_is_refused(saved, target, key):
     rewrite(saved, lambda tensors: tensors.pop(key))
     with pytest.raises(AdapterError, match="is damaged"):
@@ -159,7 +159,10 @@ def test_wrong_shapes_are_refused(saved, target, key, shape):
 
 def test_a_flat_coherence_term_is_refused(saved, target):
     flat = torch.zeros(48)
-    rewrite(saved, lambda tensors: tensors.update({"coherence.parent": flat, "coherence.child": flat.clone()}))
+    rewrite(
+        saved,
+        lambda tensors: tensors.update({f"coherence.{name}": flat.clone() for name in ("parent", "gate", "child")}),
+    )
     with pytest.raises(AdapterError, match="does not have the model's shapes"):
         Adapter.load(saved, target)
 
@@ -277,7 +280,7 @@ def test_a_fitted_adapter_saves_what_it_was(target, tmp_path):
             # The rank is filled up to whole blocks, which changes no product.
             was = held[f"layers.{i}.{name}.b"] @ held[f"layers.{i}.{name}.a"]
             assert torch.allclose(b @ a, was, atol=1e-6)
-    for key in ("masks", "norm", "coherence.parent", "coherence.child"):
+    for key in ("masks", "norm", "coherence.parent", "coherence.gate", "coherence.child"):
         assert torch.equal(again.tensors()[key], held[key])
 
 

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from core.models import CONFIGS, VOCABULARY, build, random_adapter
 
+from s3d_core.coherence import Coherence
 from s3d_core.decode import prefill
 from s3d_core.draft import S3D, State
 from s3d_core.settings import DraftSettings
@@ -103,16 +104,20 @@ def test_the_teacher_is_the_stock_model(name):
     torch.testing.assert_close(F.linear(teach(target, ids).hidden, target.head), expected, atol=1e-4, rtol=1e-4)
 
 
-def test_the_coherence_term_is_the_decoders():
+def test_the_coherence_term_is_the_decoders(monkeypatch):
     """A pair's term in the loss is the one by which the decoder joins its slots."""
+    monkeypatch.setattr("s3d_core.coherence._ROOM", 64)  # too little, so that the table is begun anew
     target = Target(build("llama"))
     adapter = random_adapter(target, SLOTS)
-    tokens = some_ids(SLOTS * 5, seed=3).view(SLOTS, 5)
-    pairs = S3D(target, adapter)._coherence(tokens)
-    children = whole_vocabulary(target).embedding @ adapter.child
-    for slot in range(SLOTS - 1):
-        term = target.embed(tokens[slot]) @ adapter.parent @ children.T
-        torch.testing.assert_close(pairs[slot], term[:, tokens[slot + 1]])
+    coherence, children = Coherence(target, adapter), whole_vocabulary(target).embedding @ adapter.child
+    for seed in range(40):
+        tokens = some_ids(SLOTS * 5, seed=seed).view(SLOTS, 5)
+        rows = torch.randn(SLOTS, target.embedding.shape[1], generator=torch.Generator().manual_seed(seed))
+        pairs = coherence.pairs(rows, tokens.numpy())
+        for slot in range(1, SLOTS):
+            context = (target.embed(tokens[slot - 1]) @ adapter.parent) * (1 + rows[slot] @ adapter.gate)
+            term = (context @ children.T)[:, tokens[slot]]
+            torch.testing.assert_close(torch.from_numpy(pairs[slot - 1]), term, atol=1e-4, rtol=1e-4)
 
 
 def plain_loss(rows, context, children, head, bias, targets, weights, coherent):
@@ -152,7 +157,8 @@ def test_the_loss_of_an_adapter_and_its_gradients_are_as_defined():
     target = Target(build("llama"))
     teacher = teach(target, some_ids(24))
     anchors, kept = torch.tensor([4, 9, 20, 21, 22]), (0, 1, 5)
-    names = ("masks", "norm", "coherence.parent", "coherence.child", "layers.1.qkv.a", "layers.5.down.b")
+    names = ["masks", "norm", *(f"coherence.{name}" for name in ("parent", "gate", "child"))]
+    names += ["layers.1.qkv.a", "layers.5.down.b"]
     results = []
     for by_hand in (True, False):
         adapter = random_adapter(target, SLOTS)
@@ -172,7 +178,8 @@ def test_the_loss_of_an_adapter_and_its_gradients_are_as_defined():
                     part = -(wanted * bare.log_softmax(-1)).sum()
                     if slot > 0:
                         parent = target.embedding[teacher.ids[at]] @ adapter.parent
-                        joint = bare + (target.embedding @ adapter.child) @ parent
+                        gate = 1 + rows[block, slot] @ adapter.gate
+                        joint = bare + (target.embedding @ adapter.child) @ (parent * gate)
                         part = part - COHERENCE_WEIGHT * (wanted * joint.log_softmax(-1)).sum()
                     value = value + SLOT_WEIGHTS[slot] * part / len(anchors)
         else:

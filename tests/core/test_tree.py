@@ -18,13 +18,14 @@ def make(shape):
     logits = torch.randn(slots, k, generator=dice).sort(dim=-1, descending=True).values
     tokens = torch.stack([torch.randperm(50, generator=dice)[:k] for _ in range(slots)])
     pairs = torch.randn(slots - 1, k, k, generator=dice) if paired and slots > 1 else None
-    return logits, tokens, pairs, size
+    return logits.numpy(), tokens.numpy(), None if pairs is None else pairs.numpy(), size
 
 
 def paths_by_probability(logits, tokens, pairs):
     """Every path of every length with its log-probability, by plain loops."""
     found = {}
     slots, k = logits.shape
+    logits, pairs = torch.from_numpy(logits), None if pairs is None else torch.from_numpy(pairs)
     for depth in range(1, slots + 1):
         for path in itertools.product(range(k), repeat=depth):
             total = logits[0].log_softmax(-1)[path[0]]
@@ -103,7 +104,7 @@ def test_a_tree_of_one_is_the_chain_of_best_choices(shape):
     logits, tokens, pairs, _ = make(shape)
     tree = best_first(logits, tokens, pairs, 1)
     assert tree.parents == list(range(logits.shape[0]))
-    assert tree.tokens[0] == int(tokens[0, logits[0].argmax()])
+    assert tree.tokens[0] == tokens[0, logits[0].argmax()]
 
 
 def test_an_empty_tree_is_plain_decoding():

@@ -1,0 +1,67 @@
+"""The coherence term: how well a token follows another, as the draft row of its slot sees it.
+
+The slots of one draft pass do not know each other's choice. For parent p, child c and the child's
+slot of final-normed draft row h, the child's logit gains
+
+    ((E[p] @ parent) * (1 + h @ gate)) . (E[c] @ child)
+
+with E the target's embedding: a bigram score of low rank, whose dimensions the slot turns up or
+down. Reading the vectors of a token takes longer than multiplying them, so those of lately seen
+tokens are kept on the host.
+"""
+
+import numpy as np
+import torch
+
+from s3d_core.adapter import Adapter
+from s3d_core.target import Target
+
+# Tokens whose vectors are kept; some rounds' candidates fit in any case.
+_ROOM = 2048
+
+
+class Coherence:
+    """The coherence term of an adapter on its target."""
+
+    def __init__(self, target: Target, adapter: Adapter):
+        self._target, self._adapter = target, adapter
+        rank = adapter.parent.shape[1]
+        self._parents, self._children = (np.empty((_ROOM, rank), dtype=np.float32) for _ in range(2))
+        self._place = np.full(target.embedding.shape[0], -1, dtype=np.int32)
+        self._filled = 0
+
+    @property
+    def bytes(self) -> int:
+        """Memory beyond the adapter's own, in bytes."""
+        return self._parents.nbytes + self._children.nbytes + self._place.nbytes
+
+    def pairs(self, rows: torch.Tensor, tokens: np.ndarray) -> np.ndarray | None:
+        """The term for each choice of a slot and each of the next, float32 `[slots - 1, k, k]`; None for one slot.
+
+        Args:
+            rows: final-normed draft rows `[slots, hidden]`.
+            tokens: `[slots, k]` ids.
+        """
+        if tokens.shape[0] == 1:
+            return None
+        gates = (1 + rows[1:] @ self._adapter.gate).float().cpu().numpy()
+        at = self._places(tokens)
+        parents = self._parents[at[:-1]] * gates[:, None, :]
+        return parents @ self._children[at[1:]].swapaxes(1, 2)
+
+    def _places(self, tokens: np.ndarray) -> np.ndarray:
+        at = self._place[tokens]
+        if at.min() >= 0:
+            return at
+        new = np.unique(tokens[at < 0])
+        if self._filled + len(new) > _ROOM:
+            self._place.fill(-1)
+            self._filled = 0
+            new = np.unique(tokens)
+        rows = self._target.embed(torch.from_numpy(new).to(self._adapter.parent.device))
+        places = slice(self._filled, self._filled + len(new))
+        for table, matrix in ((self._parents, self._adapter.parent), (self._children, self._adapter.child)):
+            table[places] = (rows @ matrix).float().cpu().numpy()
+        self._place[new] = np.arange(places.start, places.stop)
+        self._filled = places.stop
+        return self._place[tokens]

@@ -111,11 +111,14 @@ class S3D:
 
     One pass over the kept layers, adapter on, for `[x_n, m_1 ... m_(g-1)]` gives the marginals of
     the next g tokens; the coherence term joins them into paths. While copying what was said
-    before has gone well lately, one path of the tree is such a copy (this project's addition).
+    before has gone well lately, one path of the tree is such a copy, and while it has gone very
+    well, the copy is all that is verified and the draft pass is saved (this project's additions).
     """
 
     copy_gram = 2
-    copy_pays = 0.5  # tokens that a copy must lately have been right for, on average
+    # Tokens that a copy must lately have been right for, on average: to be a path, and to be alone.
+    copy_pays = 0.5
+    copy_is_enough = 1.0
 
     def __init__(self, target: Target, adapter: Adapter):
         self._target, self._adapter = target, adapter
@@ -132,6 +135,10 @@ class S3D:
     def propose(self, state: State) -> Tree:
         target, adapter, settings = self._target, self._adapter, state.settings
         length = min(settings.draft_length, state.most)
+        longest = length if settings.tree_size == 1 else min(length, settings.tree_size)
+        self._copy = self._lookup.find(state.ids, longest, shortest=self.copy_gram)
+        if self._copy and self._copied >= self.copy_is_enough:
+            return Tree.chain(self._copy)
         slots = min(length, adapter.slots)
         kept = target.kept_layers(settings.skipped)
         n = len(state.cache)
@@ -144,7 +151,6 @@ class S3D:
         count = min(_TOP_K, max(2, settings.tree_size))
         logits, choices = self.head.best(x, adapter.norm, count, state.ids)
         tokens = choices.cpu().numpy()
-        self._copy = self._lookup.find(state.ids, length, shortest=self.copy_gram)
         copy = self._copy if self._copied >= self.copy_pays else []
         pairs = self.coherence.pairs(target.normed(x, adapter.norm), tokens)
         tree = best_first(logits.cpu().numpy(), tokens, pairs, settings.tree_size, settings.least_probability)

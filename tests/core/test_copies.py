@@ -1,0 +1,61 @@
+"""Copying what was said before, as a path of S3D's tree and in place of its draft pass."""
+
+from dataclasses import replace
+
+import torch
+from core.models import VOCABULARY, build, random_adapter
+
+from s3d_core.decode import prefill
+from s3d_core.draft import S3D, State
+from s3d_core.settings import DraftSettings
+from s3d_core.target import Target
+from s3d_core.tree import Tree
+
+REPEATED = [9, 4, 7, 3, 8, 5, 6, 2]
+SETTINGS = DraftSettings("s3d", skipped=2, draft_length=4, tree_size=10)
+
+
+@torch.inference_mode()
+def proposed(strategy, target, most=9, settings=SETTINGS) -> Tree:
+    ids = [*REPEATED, *REPEATED, *REPEATED[:2]]
+    cache = target.new_cache()
+    prefill(target, cache, ids)
+    return strategy.propose(State(ids, cache, settings, most))
+
+
+def holds(tree, path) -> bool:
+    children, node = tree.children(), 0
+    for token in path:
+        node = children.get((node, token))
+        if node is None:
+            return False
+    return True
+
+
+def test_copies_that_go_well_become_a_path_and_then_all_that_is_verified():
+    target = Target(build("llama"))
+    strategy, copy, wrong = S3D(target, random_adapter(target)), REPEATED[2:6], VOCABULARY - 1
+    seen = []
+    for emitted in [[*copy, wrong]] * 6 + [[wrong]] * 12:
+        tree = proposed(strategy, target)
+        seen.append("alone" if tree == Tree.chain(copy) else "path" if holds(tree, copy) else "none")
+        assert len(tree) <= SETTINGS.tree_size
+        strategy.learn(emitted)
+    # First nothing is known of them; then they are tried, trusted, doubted, and tried no more.
+    assert [kind for i, kind in enumerate(seen) if i == 0 or kind != seen[i - 1]] == [
+        "none",
+        "path",
+        "alone",
+        "path",
+        "none",
+    ]
+
+
+def test_a_copy_is_no_longer_than_what_can_be_used():
+    target = Target(build("llama"))
+    strategy = S3D(target, random_adapter(target))
+    strategy._copied = 4.0
+    assert proposed(strategy, target, most=2) == Tree.chain(REPEATED[2:4])
+    for size, length in ((1, 4), (2, 2), (3, 3), (9, 4)):
+        tree = proposed(strategy, target, settings=replace(SETTINGS, tree_size=size))
+        assert tree == Tree.chain(REPEATED[2 : 2 + length])

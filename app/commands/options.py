@@ -18,6 +18,7 @@ DRAFT_FIELDS = {
     "skip": "skipped",
     "draft": "draft_length",
     "tree": "tree_size",
+    "least": "least_probability",
     "exactness": "exactness",
 }
 SAMPLING_FIELDS = {
@@ -42,7 +43,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_draft_options(parser: argparse.ArgumentParser, strategy: bool = True) -> None:
-    """`--strategy --skip --draft --tree --exactness`, the first one only where a command runs a single strategy.
+    """`--strategy --skip --draft --tree --least --exactness`, the first one only where a command runs a single strategy.
 
     What is not given is the model's own default.
     """
@@ -52,6 +53,7 @@ def add_draft_options(parser: argparse.ArgumentParser, strategy: bool = True) ->
     group.add_argument("--skip", type=int, metavar="N", help="layers skipped in the draft pass")
     group.add_argument("--draft", type=int, metavar="N", help=f"tokens drafted ahead, 1 to {MAX_DRAFT_LENGTH}")
     group.add_argument("--tree", type=int, metavar="N", help=f"candidates verified at once, 1 to {MAX_TREE_SIZE}")
+    group.add_argument("--least", type=float, metavar="P", help="leave out candidates of a lower probability; 0: none")
     group.add_argument("--exactness", type=float, metavar="X", help="1: exactly the model's own text, 0: fastest")
 
 

@@ -64,6 +64,7 @@ def test_an_empty_prompt_is_refused_before_anything_is_loaded(s3d, home, prompt)
         ("--skip", "-1"),
         ("--draft", "9"),
         ("--tree", "65"),
+        ("--least", "2"),
         ("--exactness", "1.5"),
         ("--strategy", "magic"),
     ],

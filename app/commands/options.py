@@ -43,7 +43,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_draft_options(parser: argparse.ArgumentParser, strategy: bool = True) -> None:
-    """`--strategy --skip --draft --tree --least --exactness`, the first one only where a command runs a single strategy.
+    """`--strategy --skip --draft --tree --least --exactness`; the first where a command runs a single strategy.
 
     What is not given is the model's own default.
     """

@@ -1,10 +1,10 @@
 """The draft adapter: all that training adds to a stock model, used in the draft pass only.
 
 It holds one mask embedding per slot after the first, low-rank updates on the joined linear
-layers, a draft copy of the final norm, the coherence term's three narrow matrices, and the tokens
-that drafts are mostly made of. On disk it is a folder with `adapter.safetensors` and
-`adapter.json`, which names the base model, the fingerprint of its weights and how the adapter was
-trained.
+layers, a draft copy of the final norm, the coherence term's three narrow matrices, the tokens
+that drafts are mostly made of, and the weights by which evidence is joined. On disk it is a folder
+with `adapter.safetensors` and `adapter.json`, which names the base model, the fingerprint of its
+weights and how the adapter was trained.
 """
 
 import json
@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from s3d_core.candidates import EVIDENCE, default_calibration
 from s3d_core.errors import AdapterError
 from s3d_core.kernels.jit import LANES
 from s3d_core.kernels.skinny import Packed
@@ -23,7 +24,7 @@ from s3d_core.layer import LINEARS, Update, Weight, as_tensor
 from s3d_core.target import Target
 
 FORMAT = "s3d-adapter"
-VERSION = 2
+VERSION = 3
 WEIGHTS, CARD = "adapter.safetensors", "adapter.json"
 
 
@@ -35,6 +36,7 @@ class Adapter:
         masks: `[slots - 1, hidden]`, embeddings of the mask tokens m_1 ... m_(slots-1).
         norm: `[hidden]`, the draft pass's final norm.
         parent, gate, child: `[hidden, coherence rank]`, see `coherence`.
+        calibration: `[slots + 1, candidates.EVIDENCE]` float32, see `candidates`.
         updates: low-rank updates by layer index, see `layer.Update`.
         vocabulary: `[n]` int64, the tokens frequent enough to be drafted anywhere (see `draft_head`);
             empty for all tokens.
@@ -48,6 +50,7 @@ class Adapter:
     child: torch.Tensor
     updates: dict[int, Update]
     vocabulary: torch.Tensor
+    calibration: torch.Tensor
     card: dict
 
     @property
@@ -95,6 +98,7 @@ class Adapter:
             child=torch.zeros(hidden, coherence_rank, device=device),
             updates=updates,
             vocabulary=torch.zeros(0, dtype=torch.int64, device=device),
+            calibration=torch.from_numpy(default_calibration(slots)),
             card={},
         )
 
@@ -123,7 +127,8 @@ class Adapter:
             i: {name: (move(a), move(b)) for name, (a, b) in update.items()} for i, update in self.updates.items()
         }
         masks, norm, parent, gate, child = map(move, (self.masks, self.norm, self.parent, self.gate, self.child))
-        return Adapter(masks, norm, parent, gate, child, updates, self.vocabulary.to(device), self.card)
+        vocabulary = self.vocabulary.to(device)
+        return Adapter(masks, norm, parent, gate, child, updates, vocabulary, self.calibration, self.card)
 
     def fit(self, target: Target) -> "Adapter":
         """The same adapter as `target` runs it: in its place, its precisions, and packed if it is."""
@@ -146,6 +151,7 @@ class Adapter:
         folder.mkdir(parents=True, exist_ok=True)
         card = {"format": FORMAT, "version": VERSION} | self.card | {"slots": self.slots}
         tensors = {k: t.detach().to("cpu", dtype).contiguous() for k, t in self.tensors().items()}
+        tensors["calibration"] = self.calibration.float().cpu().contiguous()
         tensors["vocabulary"] = self.vocabulary.to("cpu", torch.int32)
         staged = {name: folder / (name + ".part") for name in (WEIGHTS, CARD)}
         save_file(tensors, staged[WEIGHTS], metadata={"card": json.dumps(card)})
@@ -181,6 +187,7 @@ class Adapter:
                 tensors["coherence.child"],
                 updates,
                 tensors.get("vocabulary", torch.zeros(0)).to(torch.int64),
+                tensors["calibration"].float(),
                 card,
             )
         except (OSError, SafetensorError, KeyError, ValueError) as error:
@@ -197,6 +204,7 @@ class Adapter:
             fits &= self.vocabulary.dim() == 1 and int(self.vocabulary.min()) >= 0
             fits &= int(self.vocabulary.max()) < target.head.shape[0]
         fits &= self.parent.shape == self.gate.shape == self.child.shape == (hidden, *self.parent.shape[-1:])
+        fits &= self.calibration.shape == (self.slots + 1, EVIDENCE)
         for i, update in self.updates.items():
             fits &= 0 <= i < target.depth and set(update) == set(LINEARS)
             if fits:

@@ -4,11 +4,13 @@ For one sequence the frozen model runs once, which gives the K/V of every layer 
 distribution at every position. Then draft rows are laid at many anchors at once: an anchor's
 block is `[x_n, m_1 ... m_(g-1)]`, each row sees the base K/V before its anchor and its own block,
 just as in decoding. The loss is the cross-entropy against the base distribution, for the bare
-slot logits and, with half the weight, for those with the coherence term given the true parent.
+slot logits over (nearly) all tokens and, with half the weight, for those with the coherence term,
+given the true parent, over the slot's best tokens, among which it chooses.
 Kin: BiTA (arXiv:2401.12522), PaSS (arXiv:2311.13581), "Your LLM Knows the Future" (arXiv:2507.11851).
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -18,11 +20,14 @@ from s3d_core.adapter import Adapter
 from s3d_core.attention import additive_masks
 from s3d_core.layer import as_tensor
 from s3d_core.target import Target
+from s3d_core.train.block_attention import BlockAttention
 
 COHERENCE_WEIGHT = 0.5
 # Later slots count only when the earlier ones were accepted.
 SLOT_WEIGHTS = (1.0, 0.8, 0.6, 0.5, 0.4, 0.3, 0.3, 0.3)
 _VOCABULARY_CHUNK = 128
+# As many of each slot's best tokens as a draft tree is built from.
+_CANDIDATES = 16
 
 
 @dataclass
@@ -31,14 +36,28 @@ class Teacher:
 
     Attributes:
         ids: `[tokens]`.
-        keys, values: per layer `[kv_heads, tokens, head_dim]`.
+        keys, values: by layer `[kv_heads, tokens, head_dim]`.
         hidden: `[tokens, hidden]` after the final norm; row t predicts token t+1.
     """
 
     ids: torch.Tensor
-    keys: list[torch.Tensor]
-    values: list[torch.Tensor]
+    keys: dict[int, torch.Tensor]
+    values: dict[int, torch.Tensor]
     hidden: torch.Tensor
+
+    @property
+    def bytes(self) -> int:
+        """Memory, in bytes."""
+        tensors = (self.ids, self.hidden, *self.keys.values(), *self.values.values())
+        return sum(t.numel() * t.element_size() for t in tensors)
+
+    def kept(self, layers: Iterable[int]) -> "Teacher":
+        """The same with the K/V of some layers only, in two bytes a number."""
+
+        def narrow(tensors: dict[int, torch.Tensor]) -> dict[int, torch.Tensor]:
+            return {i: tensors[i].bfloat16() if tensors[i].dtype == torch.float32 else tensors[i] for i in layers}
+
+        return Teacher(self.ids, narrow(self.keys), narrow(self.values), self.hidden)
 
 
 @torch.no_grad()
@@ -46,16 +65,15 @@ def teach(target: Target, ids: torch.Tensor) -> Teacher:
     """Run the frozen model once over `ids` `[tokens]`."""
     n = ids.shape[0]
     positions = torch.arange(n, device=target.device)
-    keys: list[torch.Tensor] = []
-    values: list[torch.Tensor] = []
+    keys: dict[int, torch.Tensor] = {}
+    values: dict[int, torch.Tensor] = {}
     causal = torch.ones(n, n, dtype=torch.bool, device=target.device).tril()
     masks = additive_masks(causal, positions, 0, target.windows, 1, target.activations)
     group = target.heads // target.kv_heads
 
     def attend(i, query, key, value):
         key, value = key.transpose(0, 1).contiguous(), value.transpose(0, 1).contiguous()
-        keys.append(key)
-        values.append(value)
+        keys[i], values[i] = key, value
         mask = masks[target.layers[i].window]
         wide_key, wide_value = (t[None].repeat_interleave(group, 1) for t in (key, value))
         out = F.scaled_dot_product_attention(query.transpose(0, 1)[None], wide_key, wide_value, attn_mask=mask)
@@ -73,28 +91,20 @@ def draft_rows(
     first = target.embed(teacher.ids[anchors]).float()
     masks = adapter.masks[None, : slots - 1].expand(count, -1, -1)
     x = torch.cat([first[:, None], masks], dim=1).flatten(0, 1)
-    offsets = torch.arange(slots, device=anchors.device)
-    positions = (anchors[:, None] + offsets).flatten()
-    block = torch.arange(count, device=anchors.device).repeat_interleave(slots)
-    before = torch.arange(n, device=anchors.device)[None, :] < anchors[block][:, None]
-    same = (block[:, None] == block[None, :]) & (positions[:, None] >= positions[None, :])
-    seen = torch.cat([before, same], dim=1)
-    slot_positions = torch.cat([torch.arange(n, device=anchors.device), positions])
-    biases = {}
+    positions = anchors[:, None] + torch.arange(slots, device=anchors.device)
+    before = torch.arange(n, device=anchors.device)
+    hidden = {}
     for window in target.windows:
-        allowed = seen if window is None else seen & (slot_positions[None] > positions[:, None] - window)
-        biases[window] = torch.zeros(seen.shape, device=anchors.device).masked_fill_(~allowed, float("-inf"))
-    group = target.heads // target.kv_heads
+        hidden[window] = before >= anchors[:, None, None]
+        if window is not None:
+            hidden[window] = hidden[window] | (before <= positions[..., None] - window)
 
     def attend(i, query, key, value):
-        keys = torch.cat([teacher.keys[i].float(), key.transpose(0, 1)], dim=1)
-        values = torch.cat([teacher.values[i].float(), value.transpose(0, 1)], dim=1)
-        keys, values = (t[None].repeat_interleave(group, 1) for t in (keys, values))
-        bias = biases[target.layers[i].window]
-        out = F.scaled_dot_product_attention(query.transpose(0, 1)[None], keys, values, attn_mask=bias)
-        return out[0].transpose(0, 1).flatten(1)
+        blocks = (t.unflatten(0, (count, slots)) for t in (query, key, value))
+        past = (teacher.keys[i].float(), teacher.values[i].float())
+        return BlockAttention.apply(*blocks, *past, hidden[target.layers[i].window]).flatten(0, 1)
 
-    rope = target.rope(positions, int(anchors.max()) + slots - 1)
+    rope = target.rope(positions.flatten(), int(anchors.max()) + slots - 1)
     x = target.run(x, rope, kept, attend, adapter.updates)
     return target.normed(x, adapter.norm).unflatten(0, (count, slots))
 
@@ -127,44 +137,42 @@ class Support:
 
 
 class _VocabularyLoss(torch.autograd.Function):
-    """Cross-entropy of slot logits with and without the coherence term, chunk by chunk.
+    """Cross-entropy of slot logits over a support, chunk by chunk.
 
-    The gradient of a softmax is known, so each chunk's gradients are taken on the spot and no
-    chunk's logits outlive it.
+    The gradient of a softmax is known, so each chunk's is taken on the spot and no chunk's logits
+    outlive it.
     """
 
     @staticmethod
-    def forward(ctx, rows, context, children, head, bias, targets, weights, coherent):
+    def forward(ctx, rows, head, bias, targets, weights):
         """
-        rows: `[n, hidden]` draft rows; context: `[n, rank]` the true parents' and the slots' side of the term;
-        children: `[tokens, rank]`; targets: `[n, hidden]` the base model's final rows;
-        weights, coherent: `[n]` weights of the bare and of the coherent loss.
+        rows: `[n, hidden]` draft rows; targets: `[n, hidden]` the base model's final rows; weights: `[n]`.
+
+        Returns the loss, and of each row its best candidates' places in the support, their logits, and
+        the base model's logits of them, each `[n, k]` and without a gradient.
         """
-        grad_rows, grad_context = torch.empty_like(rows), torch.empty_like(context)
-        grad_children = torch.zeros_like(children)
+        grad_rows = torch.empty_like(rows)
         total = rows.new_zeros(())
+        best = []
         for at in range(0, rows.shape[0], _VOCABULARY_CHUNK):
             part = slice(at, at + _VOCABULARY_CHUNK)
-            wanted = F.linear(targets[part], head, bias).softmax(dim=-1)
+            wanted = F.linear(targets[part], head, bias)
             bare = F.linear(rows[part], head, bias)
-            joint = torch.addmm(bare, context[part], children.t())
-            w, c = weights[part, None], coherent[part, None]
-            log_joint = joint.log_softmax(dim=-1)
-            total -= ((wanted * log_joint).sum(-1, keepdim=True) * c).sum()
-            grad_joint = log_joint.exp_().sub_(wanted).mul_(c)
+            logits, places = bare.topk(min(_CANDIDATES, bare.shape[1]), dim=-1)
+            best.append((places, logits - bias[places], wanted.gather(1, places) - bias[places]))
+            wanted = wanted.softmax(dim=-1)
+            w = weights[part, None]
             log_bare = bare.log_softmax(dim=-1)
             total -= ((wanted * log_bare).sum(-1, keepdim=True) * w).sum()
-            grad_bare = log_bare.exp_().sub_(wanted).mul_(w).add_(grad_joint)
-            grad_rows[part] = grad_bare @ head
-            grad_context[part] = grad_joint @ children
-            grad_children.addmm_(grad_joint.t(), context[part])
-        ctx.save_for_backward(grad_rows, grad_context, grad_children)
-        return total
+            grad_rows[part] = log_bare.exp_().sub_(wanted).mul_(w) @ head
+        ctx.save_for_backward(grad_rows)
+        places, logits, wanted = (torch.cat(parts) for parts in zip(*best, strict=True))
+        ctx.mark_non_differentiable(places, logits, wanted)
+        return total, places, logits, wanted
 
     @staticmethod
-    def backward(ctx, grad):
-        rows, context, children = ctx.saved_tensors
-        return rows * grad, context * grad, children * grad, None, None, None, None, None
+    def backward(ctx, grad, *_):
+        return ctx.saved_tensors[0] * grad, None, None, None, None
 
 
 def loss(
@@ -181,20 +189,20 @@ def loss(
     at = anchors[:, None] + torch.arange(slots, device=anchors.device)
     inside = at < teacher.ids.shape[0] - 1
     at = at.clamp(max=teacher.ids.shape[0] - 1)
-    # Row i of a block sits at n+i and guesses token n+i+1, whose true parent is token n+i.
-    context = (target.embed(teacher.ids[at]).float() @ adapter.parent) * (1 + rows @ adapter.gate)
-    children = support.embedding @ adapter.child
     weights = torch.tensor(SLOT_WEIGHTS[:slots], device=anchors.device) * inside / len(anchors)
-    coherent = weights * COHERENCE_WEIGHT
-    # The first slot sees its parent, so it needs no term.
-    coherent = torch.cat([torch.zeros_like(coherent[:, :1]), coherent[:, 1:]], dim=1)
-    return _VocabularyLoss.apply(
+    bare, places, logits, wanted = _VocabularyLoss.apply(
         rows.flatten(0, 1),
-        context.flatten(0, 1),
-        children,
         support.head,
         support.bias,
         teacher.hidden[at].float().flatten(0, 1),
         weights.flatten(),
-        coherent.flatten(),
     )
+    # Row i of a block sits at n+i and guesses token n+i+1, whose true parent is token n+i. The first
+    # slot sees its parent, so it needs no term; and the rows are not bent for the term's sake.
+    later = rows.detach()[:, 1:]
+    context = (target.embed(teacher.ids[at[:, 1:]]).float() @ adapter.parent) * (1 + later @ adapter.gate)
+    places, logits, wanted = (t.unflatten(0, at.shape)[:, 1:] for t in (places, logits, wanted))
+    children = support.embedding[places] @ adapter.child
+    joint = logits + torch.einsum("nsr,nskr->nsk", context, children)
+    coherent = -(wanted.softmax(-1) * joint.log_softmax(-1)).sum(-1)
+    return bare + COHERENCE_WEIGHT * (coherent * weights[:, 1:]).sum()

@@ -1,4 +1,4 @@
-"""The whole way from a model to an adapter: write a corpus, train, measure on held-out chats, save.
+"""The whole way from a model to an adapter: write a corpus, train, calibrate, measure on held-out chats, save.
 
 Everything lives in one folder, so an interrupted run goes on where it was: `corpus.jsonl`,
 `checkpoint/`, and at the end `adapter.safetensors` with `adapter.json`.
@@ -17,18 +17,22 @@ import torch
 from s3d_core.adapter import Adapter
 from s3d_core.decode import Limits, prefill, rounds
 from s3d_core.draft import strategies
-from s3d_core.draft_head import frequent_size
 from s3d_core.errors import TrainingError
 from s3d_core.load import Loaded
 from s3d_core.prompts import read_prompts
 from s3d_core.sampling import Sampler
-from s3d_core.settings import DraftSettings, SamplingSettings
+from s3d_core.settings import MAX_DRAFT_LENGTH, DraftSettings, SamplingSettings
 from s3d_core.stats import Totals
 from s3d_core.text import TextStream
-from s3d_core.train.corpus import frequent_tokens, write_chats
+from s3d_core.train.calibrate import CopyNothing, fit, gather
+from s3d_core.train.corpus import write_chats
 from s3d_core.train.trainer import Step, Trainer, TrainSettings
 
-HELD_OUT = 12
+# Chats that are not trained on: some to measure on, some to calibrate on.
+MEASURED, CALIBRATED = 12, 12
+HELD_OUT = MEASURED + CALIBRATED
+# Those of the corpus.
+TEMPERATURES = (0.0, 0.8)
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class Recipe:
         corpus_tokens: reply tokens to write.
         training: see `TrainSettings`.
         measure_every: steps between two measurements on held-out chats.
+        keep_bytes: memory for what the frozen model said of the chats, see `Trainer`.
     """
 
     prompts: Path | None = None
@@ -48,6 +53,7 @@ class Recipe:
     corpus_tokens: int = 200_000
     training: TrainSettings = field(default_factory=TrainSettings)
     measure_every: int = 200
+    keep_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -135,6 +141,16 @@ def tokens_per_round(
     return totals.tokens_per_round
 
 
+def calibration(loaded: Loaded, adapter: Adapter, chats: list[dict], draft: DraftSettings) -> torch.Tensor:
+    """The adapter's calibration, from replies to the prompts of `chats`."""
+    target = loaded.target
+    strategy = CopyNothing(target, adapter.fit(target))
+    prompts = [chat["ids"][: chat["start"]] for chat in chats]
+    limits = Limits(loaded.stop_ids, target.context_limit)
+    found = gather(target, strategy, loaded.tokenizer, prompts, limits, draft, TEMPERATURES, 96)
+    return torch.from_numpy(fit(found, adapter.slots))
+
+
 def train(
     loaded: Loaded, recipe: Recipe, folder: Path, report: Callable[[Progress], bool | None], command: str = ""
 ) -> Adapter:
@@ -154,31 +170,29 @@ def train(
     chats = grow_corpus(loaded, recipe, folder / "corpus.jsonl", report)
     if len(chats) <= HELD_OUT:
         raise TrainingError(
-            f"The corpus holds {len(chats)} chats, of which {HELD_OUT} are kept for measuring; "
+            f"The corpus holds {len(chats)} chats, of which {HELD_OUT} are kept for measuring and calibrating; "
             "write more with --corpus-tokens."
         )
-    held_out, chats = chats[:HELD_OUT], chats[HELD_OUT:]
+    measured_on, calibrated_on, chats = chats[:MEASURED], chats[MEASURED:HELD_OUT], chats[HELD_OUT:]
     settings = recipe.training
-    trainer = Trainer(loaded.target, chats, settings, folder / "checkpoint")
-    count = frequent_size(loaded.target.head.shape[0])
-    trainer.adapter.vocabulary = torch.tensor(
-        frequent_tokens(chats, count), dtype=torch.int64, device=loaded.target.device
-    )
+    trainer = Trainer(loaded.target, chats, settings, folder / "checkpoint", keep_bytes=recipe.keep_bytes)
     middle = round((settings.least_skipped + settings.most_skipped) / 2)
-    draft = DraftSettings("s3d", skipped=middle, draft_length=settings.slots)
+    # Behind the slots a draft goes on where the text repeats itself.
+    draft = DraftSettings("s3d", skipped=middle, draft_length=MAX_DRAFT_LENGTH)
     measured: dict[int, float] = {}
 
     def after(step: Step) -> bool | None:
         value = None
         if step.number % recipe.measure_every == 0 or step.number == settings.steps:
             trainer.save()
-            value = measured[step.number] = tokens_per_round(loaded, trainer.adapter, held_out, draft)
+            value = measured[step.number] = tokens_per_round(loaded, trainer.adapter, measured_on, draft)
         return report(Progress("training", step.number, settings.steps, step.loss, value))
 
     trainer.run(after)
     trainer.save()
     adapter = trainer.adapter
-    final = measured.get(trainer.step) or tokens_per_round(loaded, adapter, held_out, draft)
+    adapter.calibration = calibration(loaded, adapter, calibrated_on, draft)
+    final = tokens_per_round(loaded, adapter, measured_on, draft)
     adapter.card = card(loaded, recipe, trainer, final, draft, command, time.perf_counter() - began)
     adapter.save(folder)
     return adapter

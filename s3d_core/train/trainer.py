@@ -18,12 +18,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from s3d_core.adapter import Adapter
+from s3d_core.draft_head import frequent_size
 from s3d_core.errors import TrainingError
 from s3d_core.layer import LINEARS
 from s3d_core.target import Target
-from s3d_core.train.objective import Support, loss, teach
+from s3d_core.train.corpus import frequent_tokens
+from s3d_core.train.objective import Support, Teacher, loss, teach
 
-_SAMPLED_TOKENS = 2048
+_SAMPLED_TOKENS = 1024
 STATE, PROGRESS = "state.safetensors", "progress.json"
 
 
@@ -103,24 +105,28 @@ class Trainer:
         chats: rows of a corpus (see `corpus`); they must be the same after a resume.
         settings: see `TrainSettings`; `steps` and `decay` may change between resumes.
         folder: where checkpoints go; a checkpoint found there is taken up.
+        keep_bytes: memory for what the frozen model said of chats, so that a chat's next turn saves that pass.
 
     Raises:
         TrainingError: the corpus is too small, or the checkpoint cannot be used.
     """
 
-    def __init__(self, target: Target, chats: Sequence[dict], settings: TrainSettings, folder: Path):
+    def __init__(
+        self, target: Target, chats: Sequence[dict], settings: TrainSettings, folder: Path, keep_bytes: int = 0
+    ):
         self.target, self.settings, self.folder = target, settings, folder
         # A block's first row may stand on the last prompt token; its last target is the last token.
         self.chats = [c for c in chats if len(c["ids"]) - c["start"] > settings.slots]
         if not self.chats:
             raise TrainingError("The corpus holds no chat long enough to train on.")
-        seen = sorted({token for c in self.chats for token in c["ids"]})
-        self.seen = torch.tensor(seen, device=target.device)
-        self.unseen = sorted(set(range(target.head.shape[0])) - set(seen))
+        self.keep_bytes, self._kept_bytes = keep_bytes, 0
+        self._teachers: dict[int, Teacher] = {}
         layers = _kept_by_any(target, settings.least_skipped, settings.most_skipped)
         self.adapter = Adapter.fresh(
             target, slots=settings.slots, rank=settings.rank, layers=layers, seed=settings.seed
         )
+        frequent = frequent_tokens(self.chats, frequent_size(target.head.shape[0]))
+        self.adapter.vocabulary = torch.tensor(frequent, dtype=torch.int64, device=target.device)
         self.parameters = self.adapter.tensors()
         for p in self.parameters.values():
             p.requires_grad_()
@@ -151,18 +157,20 @@ class Trainer:
         skipped = round(dice.triangular(low, high, (low + high) / 2))
         # The last slot is worth least, so every second step does without it.
         slots = max(1, settings.slots - dice.randrange(2))
-        sampled = torch.tensor(dice.sample(self.unseen, min(_SAMPLED_TOKENS, len(self.unseen))), dtype=torch.int64)
-        support = Support.of(self.target, self.seen, sampled.to(self.target.device))
         kept = self.target.kept_layers(skipped)
-        total, left = 0.0, settings.blocks
+        drawn, left = [], settings.blocks
         while left > 0:
-            chat = dice.choice(self.chats)
-            places = list(range(chat["start"] - 1, len(chat["ids"]) - 2))
+            index = dice.randrange(len(self.chats))
+            chat = self.chats[index]
+            places = range(max(1, chat["start"] - 1), len(chat["ids"]) - 2)
             anchors = sorted(dice.sample(places, min(left, len(places))))
             left -= len(anchors)
-            teacher = teach(self.target, torch.tensor(chat["ids"], device=self.target.device))
+            drawn.append((index, anchors))
+        support = self._support(dice, [index for index, _ in drawn])
+        total = 0.0
+        for index, anchors in drawn:
             at = torch.tensor(anchors, device=self.target.device)
-            value = loss(self.target, self.adapter, teacher, at, kept, slots, support) * (
+            value = loss(self.target, self.adapter, self._teacher(index), at, kept, slots, support) * (
                 len(anchors) / settings.blocks
             )
             value.backward()
@@ -174,6 +182,29 @@ class Trainer:
             )
         self._update(settings.rate(self.step))
         return total, skipped
+
+    def _support(self, dice: random.Random, chats: list[int]) -> Support:
+        """Frequent tokens, those of the step's chats, and a sample of the others."""
+        certain = set(self.adapter.vocabulary.tolist()).union(*(self.chats[i]["ids"] for i in chats))
+        others = [t for t in range(self.target.head.shape[0]) if t not in certain]
+        sampled = dice.sample(others, min(_SAMPLED_TOKENS, len(others)))
+        device = self.target.device
+        return Support.of(
+            self.target,
+            torch.tensor(sorted(certain), device=device),
+            torch.tensor(sampled, dtype=torch.int64, device=device),
+        )
+
+    def _teacher(self, index: int) -> Teacher:
+        """What the frozen model says of a chat, from memory where there is room; alike either way."""
+        if index not in self._teachers:
+            teacher = teach(self.target, torch.tensor(self.chats[index]["ids"], device=self.target.device))
+            teacher = teacher.kept(self.adapter.updates)
+            if self._kept_bytes + teacher.bytes > self.keep_bytes:
+                return teacher
+            self._kept_bytes += teacher.bytes
+            self._teachers[index] = teacher
+        return self._teachers[index]
 
     @torch.no_grad()
     def _update(self, rate: float) -> None:

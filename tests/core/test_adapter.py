@@ -69,7 +69,7 @@ def test_the_card_says_what_it_was_made_for(target, tmp_path):
     card = read_card(tmp_path)
     assert card == {
         "format": "s3d-adapter",
-        "version": 2,
+        "version": 3,
         "base_model": "tiny",
         "fingerprint": target.fingerprint(),
         "defaults": {"skipped": 3, "tree_size": 8},
@@ -80,6 +80,7 @@ def test_the_card_says_what_it_was_made_for(target, tmp_path):
         assert json.loads(file.metadata()["card"]) == card
         types = {key: file.get_tensor(key).dtype for key in file.keys()}  # noqa: SIM118
         assert types.pop("vocabulary") == torch.int32
+        assert types.pop("calibration") == torch.float32
         assert set(types.values()) == {torch.bfloat16}
 
 
@@ -96,10 +97,10 @@ def test_a_folder_without_an_adapter(target, tmp_path):
         (b'{"format": "s3d-ad', "is damaged; fetch or train it again"),
         (b"\xff\xfe\x00", "is damaged; fetch or train it again"),
         (b"[1, 2]", "is not the card of a draft adapter"),
-        (b'{"format": "peft", "version": 2}', "is not the card of a draft adapter"),
-        (b'{"format": "s3d-adapter", "version": 1}', "has format 1; this program reads 2"),
-        (b'{"format": "s3d-adapter"}', "has format None; this program reads 2"),
-        (b'{"format": "s3d-adapter", "version": 2}', "was trained for another model"),
+        (b'{"format": "peft", "version": 3}', "is not the card of a draft adapter"),
+        (b'{"format": "s3d-adapter", "version": 2}', "has format 2; this program reads 3"),
+        (b'{"format": "s3d-adapter"}', "has format None; this program reads 3"),
+        (b'{"format": "s3d-adapter", "version": 3}', "was trained for another model"),
     ],
 )
 def test_a_bad_card_is_refused(saved, target, text, said):

@@ -120,36 +120,29 @@ def test_the_coherence_term_is_the_decoders(monkeypatch):
             torch.testing.assert_close(torch.from_numpy(pairs[slot - 1]), term, atol=1e-4, rtol=1e-4)
 
 
-def plain_loss(rows, context, children, head, bias, targets, weights, coherent):
-    """The loss as its definition reads, all at once."""
-    wanted = (targets @ head.T + bias).softmax(-1)
-    bare = rows @ head.T + bias
-    joint = bare + context @ children.T
-    return -(
-        weights * (wanted * bare.log_softmax(-1)).sum(-1) + coherent * (wanted * joint.log_softmax(-1)).sum(-1)
-    ).sum()
-
-
 @pytest.mark.parametrize("count", [1, 128, 300])
-def test_gradients_of_the_vocabulary_loss_are_autograds(count):
+def test_the_vocabulary_loss_its_gradient_and_its_candidates_are_autograds(count):
     dice = torch.Generator().manual_seed(count)
 
     def normal(*shape):
         return torch.randn(*shape, generator=dice, dtype=torch.float64)
 
-    head, bias, targets = normal(50, 12), normal(50), normal(count, 12)
-    weights, coherent = normal(count).abs(), normal(count).abs()
-    weights[::3], coherent[::2] = 0, 0
-    learned = [normal(count, 12), normal(count, 5), normal(50, 5)]
-    results = []
-    for function in (plain_loss, _VocabularyLoss.apply):
-        inputs = [t.clone().requires_grad_() for t in learned]
-        value = function(*inputs, head, bias, targets, weights, coherent)
-        # A factor behind the loss must reach the gradients.
-        (value * 3).backward()
-        results.append([value.detach(), *(t.grad for t in inputs)])
-    for expected, got in zip(*results, strict=True):
-        torch.testing.assert_close(got, expected, atol=1e-10, rtol=1e-8)
+    head, bias, targets, weights = normal(50, 12), normal(50), normal(count, 12), normal(count).abs()
+    weights[::3] = 0
+    rows = normal(count, 12)
+    by_hand, ours = rows.clone().requires_grad_(), rows.clone().requires_grad_()
+    bare, wanted = by_hand @ head.T + bias, targets @ head.T + bias
+    expected = -(weights * (wanted.softmax(-1) * bare.log_softmax(-1)).sum(-1)).sum()
+    value, places, logits, of_target = _VocabularyLoss.apply(ours, head, bias, targets, weights)
+    torch.testing.assert_close(value, expected, atol=1e-10, rtol=1e-8)
+    # A factor behind the loss must reach the gradient.
+    (expected * 3).backward()
+    (value * 3).backward()
+    torch.testing.assert_close(ours.grad, by_hand.grad, atol=1e-10, rtol=1e-8)
+    # The bias stands for tokens not looked at; a candidate's own logits are without it.
+    assert torch.equal(places, bare.topk(16).indices)
+    torch.testing.assert_close(logits, (rows @ head.T).gather(1, places))
+    torch.testing.assert_close(of_target, (targets @ head.T).gather(1, places))
 
 
 def test_the_loss_of_an_adapter_and_its_gradients_are_as_defined():
@@ -178,9 +171,12 @@ def test_the_loss_of_an_adapter_and_its_gradients_are_as_defined():
                     part = -(wanted * bare.log_softmax(-1)).sum()
                     if slot > 0:
                         parent = target.embedding[teacher.ids[at]] @ adapter.parent
-                        gate = 1 + rows[block, slot] @ adapter.gate
+                        bare = bare.detach()  # the rows are not bent for the term's sake
+                        gate = 1 + rows[block, slot].detach() @ adapter.gate
                         joint = bare + (target.embedding @ adapter.child) @ (parent * gate)
-                        part = part - COHERENCE_WEIGHT * (wanted * joint.log_softmax(-1)).sum()
+                        best = bare.topk(16).indices
+                        wanted = (target.head @ teacher.hidden[at])[best].softmax(-1)
+                        part = part - COHERENCE_WEIGHT * (wanted * joint[best].log_softmax(-1)).sum()
                     value = value + SLOT_WEIGHTS[slot] * part / len(anchors)
         else:
             value = loss(target, adapter, teacher, anchors, kept, SLOTS, whole_vocabulary(target))

@@ -161,7 +161,8 @@ def rounds(
             prefill(target, cache, ids, cancel)
             continue
         strategy = strategies[settings.strategy]
-        state = State(ids, cache, settings, _room(target, cache, ids, written, most_tokens, limits))
+        room = _room(target, cache, ids, written, most_tokens, limits)
+        state = State(ids, cache, settings, room, sampler.noise(len(ids)))
         number += 1
         is_probe = probe_every > 0 and number % probe_every == min(4, probe_every) % probe_every
         drafts = state.most > 0 and not is_probe
@@ -191,7 +192,7 @@ def rounds(
         if reason is not None:
             pieces += text.flush()
         if drafts:
-            strategy.learn(emitted)
+            strategy.learn(emitted, logits)
         ended = time.perf_counter()
         yield Round(
             ids=tuple(emitted),

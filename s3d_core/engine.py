@@ -50,7 +50,7 @@ class Engine:
             architecture=type(self.target.config).__name__.removesuffix("Config"),
             depth=depth,
             most_skipped=self.target.most_skipped(),
-            most_drafted=adapter.slots if adapter else MAX_DRAFT_LENGTH,
+            most_drafted=MAX_DRAFT_LENGTH,
             context_limit=self.target.context_limit,
             device=str(self.target.device),
             dtype=str(self.target.dtype).removeprefix("torch."),
@@ -72,7 +72,7 @@ class Engine:
         if self.adapter is None:
             # Without an adapter the copy of what was said costs nothing to try.
             return DraftSettings(strategy="lookup", skipped=skipped)
-        best = {"skipped": skipped, "draft_length": self.adapter.slots} | self.adapter.card.get("defaults", {})
+        best = {"skipped": skipped, "draft_length": MAX_DRAFT_LENGTH} | self.adapter.card.get("defaults", {})
         if self.target.is_packed:
             # The current token and eight candidates are just one tile of the packed products.
             best["tree_size"] = MOST_HEIGHT - 1

@@ -7,6 +7,7 @@ decoding with every strategy and at any slider position. Temperature 0 is the ba
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -20,6 +21,25 @@ from transformers import (
 )
 
 from s3d_core.settings import SamplingSettings
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The noise of the tokens about to be drawn, as their drafting may know it.
+
+    Attributes:
+        seed: of the reply.
+        start: position of the next token.
+        temperature: the noise is that of scores before they are divided by it.
+    """
+
+    seed: int
+    start: int
+    temperature: float
+
+    def __call__(self, depth: int, tokens: np.ndarray) -> np.ndarray:
+        """What is added to the logits of `tokens`, float64, `depth` tokens after the next one."""
+        return -self.temperature * np.log(-np.log(uniform(self.seed, self.start + depth, tokens)))
 
 
 class Sampler:
@@ -69,22 +89,27 @@ class Sampler:
         left = _finite(scores)
         held = scores[left].log_softmax(dim=-1).cpu().numpy()
         tokens = left.cpu().numpy()
-        noise = -np.log(-np.log(self._uniform(position, tokens)))
+        noise = -np.log(-np.log(uniform(self.settings.seed, position, tokens)))
         return int(tokens[(held + noise).argmax()])
 
-    def _uniform(self, position: int, tokens: np.ndarray) -> np.ndarray:
-        """A number in (0, 1) for each token at a position, float64: SplitMix64 of the token under a hashed key.
+    def noise(self, start: int) -> Noise | None:
+        """What drafting may know of the draws from position `start` on; None when greedy."""
+        return None if self.greedy else Noise(self.settings.seed, start, float(self.settings.temperature))
 
-        Each token's number is its own, so those that nobody can draw need none.
-        """
-        # Hashed, so that neighbouring seeds and positions share nothing.
-        digest = hashlib.blake2b(f"{self.settings.seed} {position}".encode(), digest_size=8).digest()
-        key = np.uint64(int.from_bytes(digest, "little"))
-        z = key + (tokens.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z = z ^ (z >> np.uint64(31))
-        return ((z >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+
+def uniform(seed: int, position: int, tokens: np.ndarray) -> np.ndarray:
+    """A number in (0, 1) for each token at a position, float64: SplitMix64 of the token under a hashed key.
+
+    Each token's number is its own, so those that nobody can draw need none.
+    """
+    # Hashed, so that neighbouring seeds and positions share nothing.
+    digest = hashlib.blake2b(f"{seed} {position}".encode(), digest_size=8).digest()
+    key = np.uint64(int.from_bytes(digest, "little"))
+    z = key + (tokens.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z = z ^ (z >> np.uint64(31))
+    return ((z >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
 
 
 def _finite(scores: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from s3d_core.sampling import Sampler, most_likely
+from s3d_core.sampling import Sampler, most_likely, uniform
 from s3d_core.settings import SamplingSettings
 
 CHOICES = [
@@ -83,12 +83,23 @@ def test_the_most_likely_token_of_each_row():
         assert most_likely(logits.to(dtype)) == logits.to(dtype).argmax(-1).tolist()
 
 
+def test_the_noise_told_to_drafting_is_what_decides():
+    """With it the token drawn from known logits is known, some tokens ahead too."""
+    logits = torch.randn(300, generator=torch.Generator().manual_seed(3)) * 2
+    sampler = Sampler(SamplingSettings(temperature=0.7, seed=4))
+    noise = sampler.noise(90)
+    for depth in range(60):
+        foreseen = (logits.numpy() + noise(depth, np.arange(300))).argmax()
+        assert sampler.draw(sampler.scores(logits, ()), 90 + depth) == foreseen
+    assert Sampler(SamplingSettings()).noise(90) is None
+
+
 def test_draws_follow_the_probabilities():
     """200,000 positions of one seed: each token as often as its probability says."""
     scores = torch.tensor([0.0, 1.0, -1.0, 2.0, -3.0, 0.5, float("-inf"), -0.2])
     sampler = Sampler(SamplingSettings(temperature=1.0, seed=2026))
     draws = 200_000
-    numbers = np.stack([sampler._uniform(place, np.arange(8)) for place in range(draws)])
+    numbers = np.stack([uniform(2026, place, np.arange(8)) for place in range(draws)])
     noise = -np.log(-np.log(numbers))
     drawn = (scores.numpy() + noise).argmax(axis=1)
     assert [sampler.draw(scores, place) for place in range(500)] == drawn[:500].tolist()
@@ -97,9 +108,7 @@ def test_draws_follow_the_probabilities():
     assert chisquare(counts, scores[left].double().softmax(-1).numpy() * draws).pvalue > 1e-4
     # The numbers themselves: even, and those of neighbouring tokens, positions and seeds unrelated.
     assert kstest(numbers[:20_000].ravel(), "uniform").pvalue > 1e-4
-    other = np.stack(
-        [Sampler(SamplingSettings(temperature=1.0, seed=2027))._uniform(p, np.arange(8)) for p in range(5000)]
-    )
+    other = np.stack([uniform(2027, place, np.arange(8)) for place in range(5000)])
     for one, two in (
         (numbers[:, :-1], numbers[:, 1:]),
         (numbers[:-1], numbers[1:]),

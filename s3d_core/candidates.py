@@ -1,0 +1,92 @@
+"""How probable each next token of a path is: the slots' logits, their coherence, and what was recalled.
+
+The evidence is joined by a few numbers per slot, which are fitted so that path probabilities are
+right (see `train.calibrate`): a scale for the logits (an inverse temperature), a weight for the
+coherence term, one for each kind of recalled evidence, one for a token that is not among the
+slot's best and stands there only because it was recalled, and one for all tokens that do not.
+Where tokens are sampled, the noise that will choose among them is known beforehand (see
+`sampling`), so it is evidence as well.
+"""
+
+import numpy as np
+
+from s3d_core.recall import LONGEST, Recall
+from s3d_core.sampling import Noise
+
+SCALE, PAIRS, RECALLED = 0, 1, 2
+EXTRA = RECALLED + Recall.kinds
+OTHER = EXTRA + 1
+# The temperature times a token's Gumbel noise, and for all the other tokens the temperature alone.
+NOISE, HEAT = OTHER + 1, OTHER + 2
+EVIDENCE = HEAT + 1
+# Stands for every token that is no candidate.
+NO_TOKEN = -1
+
+
+def default_calibration(slots: int) -> np.ndarray:
+    """Weights `[slots + 1, EVIDENCE]` for an adapter that was not calibrated, near those of the default model's.
+
+    The last row is for depths behind the slots, where only recalled tokens are known.
+    """
+    weights = [1.0, 0.6, 0.4, 1.4, 3.0, 1.3, 1.8, 0.8, 2.3, 2.0, 0.6, 2.4]
+    return np.tile(np.array(weights, dtype=np.float32), (slots + 1, 1))
+
+
+class Candidates:
+    """One draft pass's proposals, as next-token probabilities for any path.
+
+    Args:
+        logits: `[slots, k]` of each slot's best tokens, best first.
+        tokens: `[slots, k]` their ids.
+        pairs: `[slots - 1, k, k]` coherence of (choice in slot i, choice in slot i+1); None for one slot.
+        recall: what was said and meant.
+        context: the text's last tokens, the current one last.
+        weights: `[slots of the adapter + 1, EVIDENCE]`.
+        noise: for sampling, see `sampling.Noise`; None when greedy.
+    """
+
+    def __init__(
+        self,
+        logits: np.ndarray,
+        tokens: np.ndarray,
+        pairs: np.ndarray | None,
+        recall: Recall,
+        context: tuple[int, ...],
+        weights: np.ndarray,
+        noise: Noise | None = None,
+    ):
+        self._tokens: list[list[int]] = tokens.tolist()
+        self._pairs, self._recall, self._context, self._weights = pairs, recall, context, weights
+        self._logits, self._noise = logits, noise
+
+    def evidence(self, path: tuple[int, ...]) -> tuple[list[int], np.ndarray]:
+        """The tokens that may follow `path`, `NO_TOKEN` first, and their evidence `[tokens, EVIDENCE]`."""
+        slot, recalled = len(path), self._recall.after((*self._context, *path)[-LONGEST:])
+        inside = slot < len(self._tokens)
+        tokens = [NO_TOKEN, *self._tokens[slot]] if inside else [NO_TOKEN]
+        best = len(tokens)
+        tokens += dict.fromkeys(token for _, token in recalled if token not in tokens)
+        found = np.zeros((len(tokens), EVIDENCE), dtype=np.float32)
+        found[0, OTHER] = 1
+        found[best:, EXTRA] = 1
+        if inside:
+            logits = self._logits[slot]
+            found[1:best, SCALE] = logits
+            # What the slot says of tokens below its best: no more than this.
+            found[0, SCALE] = found[best:, SCALE] = logits[-1] - 1
+            if slot and self._pairs is not None and path[-1] in self._tokens[slot - 1]:
+                found[1:best, PAIRS] = self._pairs[slot - 1, self._tokens[slot - 1].index(path[-1])]
+        for kind, token in recalled:
+            found[tokens.index(token), RECALLED + kind] = 1
+        if self._noise:
+            found[1:, NOISE] = self._noise(slot, np.array(tokens[1:]))
+            found[0, HEAT] = self._noise.temperature
+        return tokens, found
+
+    def after(self, path: tuple[int, ...]) -> list[tuple[float, int]]:
+        """Log-probability and token of what may follow `path`, best first."""
+        tokens, found = self.evidence(path)
+        scores = found @ self._weights[min(len(path), len(self._weights) - 1)]
+        scores -= scores.max()
+        scores -= np.log(np.exp(scores).sum())
+        return sorted(zip(scores.tolist()[1:], tokens[1:], strict=True), reverse=True)

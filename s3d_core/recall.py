@@ -1,0 +1,67 @@
+"""What followed the same words before: in the text, and in the target's own verdicts.
+
+Text repeats itself: names, phrases, code, whole lists. And each verify pass says of every candidate,
+also of a rejected one, which token the target would have written next; the same words often come up
+again soon. Both are kept per n-gram and used to sharpen what the draft pass proposes. Kin: prompt
+lookup decoding, which copies from the text, and Token Recycling (arXiv:2408.08696), which keeps a
+target's candidates by their last token; as evidence inside a draft tree this is the project's own.
+"""
+
+LONGEST = 3
+
+
+class Recall:
+    """Followers of n-grams of up to `LONGEST` tokens, the newest of each.
+
+    Kinds of evidence are numbered: 0 to 2 "said" after 1, 2, 3 equal tokens, 3 to 5 "meant" likewise.
+    """
+
+    kinds = 2 * LONGEST
+
+    def __init__(self):
+        self._text: list[int] | None = None
+        self._read = 0
+        self._said: dict[tuple[int, ...], int] = {}
+        self._meant: dict[tuple[int, ...], int] = {}
+
+    def follow(self, text: list[int]) -> None:
+        """Take in what is new in `text`; another list is another text, which forgets everything."""
+        if text is not self._text:
+            self._text, self._read = text, 1
+            self._said.clear()
+            self._meant.clear()
+        said = self._said
+        for at in range(self._read, len(text)):
+            token = text[at]
+            for n in range(1, min(LONGEST, at) + 1):
+                said[tuple(text[at - n : at])] = token
+        self._read = max(self._read, len(text))
+
+    def learn(self, contexts: list[tuple[int, ...]], tokens: list[int]) -> None:
+        """Take in verdicts: the target's most likely token after each context; the first count most."""
+        meant = self._meant
+        for context, token in zip(reversed(contexts), reversed(tokens), strict=True):
+            for n in range(1, min(LONGEST, len(context)) + 1):
+                meant[context[-n:]] = token
+
+    def after(self, context: tuple[int, ...]) -> list[tuple[int, int]]:
+        """What the longest equal n-gram suggests, as (kind, token): at most one said and one meant."""
+        found = []
+        for offset, followers in ((0, self._said), (LONGEST, self._meant)):
+            for n in range(min(LONGEST, len(context)), 0, -1):
+                token = followers.get(context[-n:])
+                if token is not None:
+                    found.append((offset + n - 1, token))
+                    break
+        return found
+
+    def copy(self, context: tuple[int, ...], length: int, shortest: int) -> list[int]:
+        """Up to `length` tokens, each said, or else meant, after at least `shortest` equal tokens."""
+        tokens: list[int] = []
+        while len(tokens) < length:
+            found = [token for kind, token in self.after(context) if kind % LONGEST + 1 >= shortest]
+            if not found:
+                break
+            tokens.append(found[0])
+            context = (*context[1 - LONGEST :], found[0])
+        return tokens

@@ -149,7 +149,8 @@ class S3D:
     def propose(self, state: State) -> Tree:
         target, adapter, settings = self._target, self._adapter, state.settings
         length = min(settings.draft_length, state.most)
-        self.recall.follow(state.ids)
+        if self.recall.follow(state.ids):
+            self._copied = 0.0
         self._context = tuple(state.ids[-LONGEST:])
         longest = length if settings.tree_size == 1 else min(length, settings.tree_size)
         self._copy = self.recall.copy(self._context, longest, self.copy_gram)

@@ -24,9 +24,14 @@ class Recall:
         self._said: dict[tuple[int, ...], int] = {}
         self._meant: dict[tuple[int, ...], int] = {}
 
-    def follow(self, text: list[int]) -> None:
-        """Take in what is new in `text`; another list is another text, which forgets everything."""
-        if text is not self._text:
+    def follow(self, text: list[int]) -> bool:
+        """Take in what is new in `text`; another list is another text, which forgets everything.
+
+        Returns:
+            Whether it is another text.
+        """
+        is_other = text is not self._text
+        if is_other:
             self._text, self._read = text, 1
             self._said.clear()
             self._meant.clear()
@@ -36,6 +41,7 @@ class Recall:
             for n in range(1, min(LONGEST, at) + 1):
                 said[tuple(text[at - n : at])] = token
         self._read = max(self._read, len(text))
+        return is_other
 
     def learn(self, contexts: list[tuple[int, ...]], tokens: list[int]) -> None:
         """Take in verdicts: the target's most likely token after each context; the first count most."""

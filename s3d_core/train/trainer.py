@@ -80,6 +80,11 @@ def _kept_by_any(target: Target, low: int, high: int) -> tuple[int, ...]:
     return tuple(sorted(set(target.kept_layers(low)) | set(target.kept_layers(high))))
 
 
+def _anchors(chat: dict) -> range:
+    """Where a chat's blocks may begin: from the last prompt token on, with two targets before the chat's end."""
+    return range(max(1, chat["start"] - 1), len(chat["ids"]) - 2)
+
+
 @dataclass(frozen=True)
 class Step:
     """What one step did, for a progress line.
@@ -115,8 +120,7 @@ class Trainer:
         self, target: Target, chats: Sequence[dict], settings: TrainSettings, folder: Path, keep_bytes: int = 0
     ):
         self.target, self.settings, self.folder = target, settings, folder
-        # A block's first row may stand on the last prompt token; its last target is the last token.
-        self.chats = [c for c in chats if len(c["ids"]) - c["start"] > settings.slots]
+        self.chats = [c for c in chats if len(c["ids"]) - c["start"] > settings.slots and _anchors(c)]
         if not self.chats:
             raise TrainingError("The corpus holds no chat long enough to train on.")
         self.keep_bytes, self._kept_bytes = keep_bytes, 0
@@ -162,7 +166,7 @@ class Trainer:
         while left > 0:
             index = dice.randrange(len(self.chats))
             chat = self.chats[index]
-            places = range(max(1, chat["start"] - 1), len(chat["ids"]) - 2)
+            places = _anchors(chat)
             anchors = sorted(dice.sample(places, min(left, len(places))))
             left -= len(anchors)
             drawn.append((index, anchors))

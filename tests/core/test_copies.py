@@ -12,15 +12,15 @@ from s3d_core.target import Target
 from s3d_core.tree import Tree
 
 REPEATED = [9, 4, 7, 3, 8, 5, 6, 2]
+TEXT = [*REPEATED, *REPEATED, *REPEATED[:2]]
 SETTINGS = DraftSettings("s3d", skipped=2, draft_length=4, tree_size=10)
 
 
 @torch.inference_mode()
 def proposed(strategy, target, most=9, settings=SETTINGS) -> Tree:
-    ids = [*REPEATED, *REPEATED, *REPEATED[:2]]
     cache = target.new_cache()
-    prefill(target, cache, ids)
-    return strategy.propose(State(ids, cache, settings, most))
+    prefill(target, cache, TEXT)
+    return strategy.propose(State(TEXT, cache, settings, most))
 
 
 def test_copies_that_go_well_are_all_that_is_verified_until_they_do_not():
@@ -39,6 +39,7 @@ def test_copies_that_go_well_are_all_that_is_verified_until_they_do_not():
 def test_a_copy_is_no_longer_than_what_can_be_used():
     target = Target(build("llama"))
     strategy = S3D(target, random_adapter(target))
+    proposed(strategy, target)
     strategy._copied = 4.0
     assert proposed(strategy, target, most=2) == Tree.chain(REPEATED[2:4])
     for size, length in ((1, 4), (2, 2), (3, 3), (9, 4)):

@@ -200,10 +200,12 @@ def test_settings_are_read_at_the_start_of_every_round(engine):
     assert [d.settings for d in rounds] == seen[-len(rounds) :]
 
 
-def test_a_draft_is_never_longer_than_the_adapters_slots(engine):
-    draft = DraftSettings("s3d", skipped=2, draft_length=8, tree_size=1)
-    assert max(d.depth for d in engine.generate(PROMPT, draft, SamplingSettings(max_tokens=20))) == 4
-    assert random_adapter(engine.target).slots == 4
+@pytest.mark.parametrize("length", [1, 3, 8])
+def test_a_draft_is_never_longer_than_asked_for(engine, length):
+    draft = DraftSettings("s3d", skipped=2, draft_length=length, tree_size=1)
+    depths = [d.depth for d in engine.generate(PROMPT, draft, SamplingSettings(max_tokens=20))]
+    # Behind the adapter's four slots it goes on only where something is recalled.
+    assert min(length, 4) <= max(depths) <= length
 
 
 def test_probes_measure_plain_decoding_and_leave_the_text_alone(engine):

@@ -1,6 +1,8 @@
 """Training on a tiny model: it learns, it resumes bit by bit, and it never spoils what it saved."""
 
 import json
+import math
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -220,17 +222,26 @@ def test_a_corpus_of_too_short_chats_is_refused(target, tmp_path):
 
 @pytest.mark.parametrize("slots", [1, 4])
 def test_the_shortest_chats_that_are_taken_can_be_trained_on(target, tmp_path, slots):
-    chats = [{"ids": list(range(5, 6 + slots + 1)), "start": 1}, {"ids": [4, 5], "start": 1}]
+    chats = [{"ids": list(range(5, 5 + length)), "start": 1} for length in range(2, slots + 4)]
     trainer = Trainer(target, chats, replace(SETTINGS, slots=slots, blocks=5), tmp_path)
-    assert len(trainer.chats) == 1
-    assert len(run_to(trainer, 2)) == 2
+    assert [len(c["ids"]) for c in trainer.chats] == [length for length in range(4, slots + 4) if length > slots + 1]
+    shortest = Trainer(target, trainer.chats[:1], trainer.settings, tmp_path / "shortest")
+    assert len(run_to(shortest, 2)) == 2
 
 
 def test_tokens_that_occur_are_always_in_the_loss(target, tmp_path):
     trainer = Trainer(target, some_chats(), SETTINGS, tmp_path)
-    seen = {token for chat in some_chats() for token in chat["ids"]}
-    assert set(trainer.seen.tolist()) == seen
-    assert set(trainer.unseen) == set(range(VOCABULARY)) - seen
+    trainer.adapter.vocabulary = torch.tensor([1, 2])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainers, "_SAMPLED_TOKENS", 3)
+        support = trainer._support(random.Random(0), [0, 4])
+    certain = sorted({1, 2, *some_chats()[0]["ids"], *some_chats()[4]["ids"]})
+    assert torch.equal(support.head[: len(certain)], target.head[certain])
+    # Three stand for all the others, and are of them.
+    expected = [0.0] * len(certain) + [math.log((VOCABULARY - len(certain)) / 3)] * 3
+    assert support.bias.tolist() == pytest.approx(expected)
+    others = {tuple(target.head[t].tolist()) for t in set(range(VOCABULARY)) - set(certain)}
+    assert {tuple(row) for row in support.head[len(certain) :].tolist()} < others
 
 
 def test_the_learning_rate_warms_up_stays_and_falls():
@@ -251,7 +262,9 @@ def test_settings_that_suit_a_model(target):
 
 # The whole way.
 
-RECIPE = Recipe(None, 1.0, 800, replace(SETTINGS, steps=6), measure_every=3)
+CORPUS = 2400
+
+RECIPE = Recipe(None, 1.0, CORPUS, replace(SETTINGS, steps=6), measure_every=3)
 
 
 @pytest.fixture(scope="module")
@@ -267,19 +280,19 @@ def test_from_a_model_to_an_adapter(trained):
     corpus = [p for p in reported if p.phase == "corpus"]
     steps = [p for p in reported if p.phase == "training"]
     assert [p.done for p in corpus] == sorted(p.done for p in corpus)
-    assert (corpus[-1].done, corpus[-1].total) == (800, 800)
+    assert (corpus[-1].done, corpus[-1].total) == (CORPUS, CORPUS)
     assert [p.done for p in steps] == [1, 2, 3, 4, 5, 6]
     assert [p.done for p in steps if p.tokens_per_round is not None] == [3, 6]
     assert all(p.tokens_per_round >= 1 for p in steps if p.tokens_per_round is not None)
     chats = read_corpus(folder / "corpus.jsonl")
-    assert sum(len(c["ids"]) - c["start"] for c in chats) >= 800
+    assert sum(len(c["ids"]) - c["start"] for c in chats) >= CORPUS
     assert {c["from"] for c in chats} == {"self"}
     loaded = Adapter.load(folder, tiny().target)
     assert loaded.slots == 4
     card = loaded.card
     assert card["base_model"] == "tiny"
     assert card["fingerprint"] == tiny().target.fingerprint()
-    assert DraftSettings(**card["defaults"]) == DraftSettings("s3d", skipped=2, draft_length=4)
+    assert DraftSettings(**card["defaults"]) == DraftSettings("s3d", skipped=2, draft_length=8)
     assert card["training"]["command"] == "s3d train --steps 6"
     assert card["training"]["steps_done"] == 6
     assert card["training"]["corpus"]["chats"] <= len(chats) - HELD_OUT
@@ -318,7 +331,7 @@ def test_an_interrupted_corpus_keeps_every_whole_chat(tmp_path):
     after = recipes.grow_corpus(tiny(), RECIPE, path, lambda p: None)
     assert after[: len(before)] == before
     assert after == read_corpus(path)
-    assert sum(len(c["ids"]) - c["start"] for c in after) >= 800
+    assert sum(len(c["ids"]) - c["start"] for c in after) >= CORPUS
     assert len({tuple(c["ids"]) for c in after}) > len(before) + 1
     # A corpus that is large enough is not touched.
     written = path.stat().st_mtime_ns
@@ -332,7 +345,7 @@ def test_a_run_into_another_models_folder_is_refused(trained):
 
 
 def test_a_corpus_too_small_to_hold_chats_out_is_refused(tmp_path):
-    with pytest.raises(TrainingError, match=r"12 are kept for measuring; write more with --corpus-tokens"):
+    with pytest.raises(TrainingError, match=r"24 are kept for measuring and calibrating; write more with --corpus-tokens"):
         train(tiny(), replace(RECIPE, corpus_tokens=30), tmp_path, lambda p: None)
 
 

@@ -6,7 +6,7 @@ from app.chats.model import Chat
 from app.chats.store import Store
 
 MOST_HITS = 200
-_AROUND = 40
+_BEFORE, _LONGEST = 14, 160
 # The index knows letters in threes.
 _SHORTEST_INDEXED = 3
 
@@ -70,7 +70,7 @@ def excerpt(text: str, words: list[str]) -> str:
     """One line of `text` around the first place of any of the words."""
     folded = text.casefold()
     places = [at for word in words if (at := folded.find(word.casefold())) >= 0]
-    begin = max(0, min(places, default=0) - _AROUND)
-    end = begin + 4 * _AROUND
+    begin = max(0, min(places, default=0) - _BEFORE)
+    end = begin + _LONGEST
     line = " ".join(text[begin:end].split())
     return f"{'… ' if begin else ''}{line}{' …' if end < len(text) else ''}"

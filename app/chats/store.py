@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from app.chats.conversation import Conversation
 from app.chats.errors import StoreCorruptError, StoreError, known
 from app.chats.model import INTERRUPTED, Chat, Message, Piece, cut_by_runs, origin_runs
 from app.chats.opening import Checkpointer, connect, set_aside
-from app.chats.tree import Conversation
 
 # Deleted chats can be brought back for so long.
 KEEP_DELETED_SECONDS = 30 * 24 * 3600.0
@@ -92,6 +92,11 @@ class Store:
         """Keep a chat at the top of the list, or do so no longer."""
         self._set(chat_id, "pinned", int(pinned))
 
+    def set_times(self, chat_id: int, created: float, updated: float) -> None:
+        """When a chat that comes from elsewhere began and was used last."""
+        with self.transaction():
+            self._run("UPDATE chats SET created = ?, updated = ? WHERE id = ?", created, updated, chat_id)
+
     def set_leaf(self, chat_id: int, leaf: int | None) -> None:
         """Show another branch of a chat."""
         self._set(chat_id, "leaf", leaf)
@@ -110,6 +115,10 @@ class Store:
         with self.transaction():
             self._run(f"DELETE FROM messages WHERE chat IN ({gone})", deleted_before)
             self._run("DELETE FROM chats WHERE deleted_at < ?", deleted_before)
+
+    def title(self, chat_id: int) -> str:
+        """A chat's title, empty while it has none."""
+        return self._get(chat_id, "title", "")
 
     def draft(self, chat_id: int) -> str:
         """What was typed in this chat and not sent."""
@@ -130,9 +139,12 @@ class Store:
     # -- messages ------------------------------------------------------------------------------------------------
 
     def conversation(self, chat_id: int) -> Conversation:
-        """All messages of a chat, on whatever branch."""
-        rows = self._run("SELECT * FROM messages WHERE chat = ? ORDER BY id", chat_id).fetchall()
-        return Conversation(chat_id, map(_message, rows), self._get(chat_id, "leaf", None))
+        """A chat as a tree of messages."""
+        return Conversation(chat_id, self.messages(chat_id), self._get(chat_id, "leaf", None))
+
+    def messages(self, chat_id: int) -> list[Message]:
+        """All messages of a chat, on whatever branch, each behind the one it follows."""
+        return [_message(row) for row in self.rows("SELECT * FROM messages WHERE chat = ? ORDER BY id", chat_id)]
 
     def add_turn(self, chat_id: int, parent: int | None, text: str) -> tuple[Message, Message]:
         """The user's turn and the reply to it, which is still empty."""
@@ -140,7 +152,7 @@ class Store:
             turn = self.add_message(chat_id, parent, "user", [(text, False)], "")
             return turn, self.add_reply(chat_id, turn.id)
 
-    def add_reply(self, chat_id: int, parent: int) -> Message:
+    def add_reply(self, chat_id: int, parent: int | None) -> Message:
         """A reply that is about to be written."""
         return self.add_message(chat_id, parent, "assistant", [], None)
 

@@ -5,10 +5,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QDesktopServices, QGuiApplication, QTextCursor
 from PySide6.QtWidgets import QMessageBox
 
+from app.chats.model import Message
 from app.ui.chat.code_block import CodeBlock
 from app.ui.chat.flow_text import FlowText
-from app.ui.chat.message import ReplyBody
+from app.ui.chat.message import ReplyMessage, Turn
 from app.ui.chat.pane import ChatPane
+from app.ui.chat.reply_body import ReplyBody
 from app.ui.chat.transcript import Transcript
 from app.ui.theme import colours
 
@@ -40,6 +42,12 @@ def merge(left, right):
 ***
 The end 🙂 of it.
 """
+
+
+def add_reply(transcript: Transcript) -> ReplyMessage:
+    """An empty reply at the end of a transcript."""
+    transcript.append(Turn(Message(len(transcript.turns) + 1, None, "assistant")))
+    return transcript.messages[-1]
 
 
 def rendered(pieces, drafted=False) -> ReplyBody:
@@ -175,7 +183,7 @@ def test_a_link_is_opened_only_when_the_user_agrees(qtbot, monkeypatch, answer, 
 
     monkeypatch.setattr(QMessageBox, "exec", reply)
     monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: calls.append(url) or True)
-    pane.transcript.add_reply().body.link_clicked.emit("https://example.org/x")
+    add_reply(pane.transcript).body.link_clicked.emit("https://example.org/x")
     assert shown == ["https://example.org/x"]
     assert len(calls) == opened
 
@@ -194,7 +202,7 @@ def test_it_follows_the_end_until_the_user_scrolls_up(qtbot):
     transcript.resize(600, 300)
     transcript.show()
     qtbot.waitExposed(transcript)
-    reply, bar = transcript.add_reply(), transcript.verticalScrollBar()
+    reply, bar = add_reply(transcript), transcript.verticalScrollBar()
 
     def grow():
         before = bar.maximum()
@@ -218,7 +226,7 @@ def test_code_blocks_show_all_their_lines(qtbot):
     transcript.resize(700, 500)
     transcript.show()
     qtbot.waitExposed(transcript)
-    reply = transcript.add_reply()
+    reply = add_reply(transcript)
     for _ in range(30):
         reply.extend([("```py\n" if not reply.body.text else "line = 1\n", False)])
     qtbot.wait(50)

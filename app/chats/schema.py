@@ -12,7 +12,7 @@ from app.chats.errors import StoreNewerError
 # whole: a reply being written is written again every second, and indexing it each time would cost most of that.
 _FIRST = """
 CREATE TABLE chats (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     title TEXT NOT NULL DEFAULT '',
     pinned INTEGER NOT NULL DEFAULT 0,
     created REAL NOT NULL,
@@ -24,7 +24,7 @@ CREATE TABLE chats (
     settings TEXT NOT NULL DEFAULT '{}'
 );
 CREATE TABLE messages (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     chat INTEGER NOT NULL REFERENCES chats(id),
     parent INTEGER REFERENCES messages(id),
     role TEXT NOT NULL CHECK (role IN ('user', 'assistant')),

@@ -41,7 +41,11 @@ class Store:
             self._connection = connect(path)
             self.notice = f"The file of your chats was damaged: it is kept as {aside}, and a new one is begun."
         self._checkpointer = Checkpointer(path) if path is not None else None
-        self._tidy()
+        try:
+            self._tidy()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Bring everything into the file and let it go."""

@@ -123,6 +123,7 @@ class Window(QMainWindow):
         self.topbar.sidebar_toggled.connect(self._on_sidebar_toggled)
         self.sidebar.new_chat.connect(self.new_chat)
         self.sidebar.chosen.connect(self.session.open_chat)
+        self.sidebar.left.connect(self.chat.composer.field.setFocus)
         self.sidebar.deleted.connect(self.session.leave_deleted)
         self.session.chats_changed.connect(self.sidebar.refresh)
         self.session.opened.connect(self.sidebar.show_current)
@@ -209,9 +210,9 @@ class Window(QMainWindow):
     def _on_phase(self, phase: str) -> None:
         self.topbar.show_phase(phase)
         self.chat.welcome.show_phase(phase)
-        answering = phase in Phase.ANSWERING
-        # While a reply of a dropped conversation still ends, nothing can be sent.
-        why_not = _WHY_NOT.get(phase, "The model is loading …")
+        answering = phase in Phase.ANSWERING and not self.session.writes_elsewhere
+        elsewhere = "Another chat is being answered (Escape stops it)"
+        why_not = elsewhere if self.session.writes_elsewhere else _WHY_NOT.get(phase, "The model is loading …")
         self.chat.composer.set_state(phase == Phase.READY, answering, why_not)
 
     def _on_loaded(self, info: ModelInfo) -> None:

@@ -250,6 +250,25 @@ def test_a_locked_file_is_explained(store, path):
     assert store.chat(chat.id).title == "New"
 
 
+def test_a_file_that_is_locked_at_the_start_is_left_alone(store, path):
+    write_chat(store)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with contextlib.closing(open_store(path)) as kept:
+            assert kept.path is None
+            assert kept.notice.startswith("Another program is using the chats in")
+    assert len(store.chats()) == 1
+
+
+def test_two_programs_on_one_file_both_keep_what_they_wrote(store, path):
+    with contextlib.closing(Store(path)) as other:
+        for _ in range(20):
+            write_chat(store)
+            write_chat(other)
+        assert len(store.chats()) == len(other.chats()) == 40
+    assert store.rows("PRAGMA integrity_check")[0][0] == "ok"
+
+
 def test_a_full_disk_is_said_in_one_sentence(store):
     chat, _, reply = write_chat(store)
     pages = store.rows("PRAGMA page_count")[0][0]

@@ -15,16 +15,16 @@ from app.ui.chat.writing import FLUSH_MS
 KILLS = 30
 
 
-def report_of(path, seed: int, seconds: float) -> list[dict]:
-    """Let a process use the store and kill it so long after it is ready; returns what it told until then."""
+def report_of(path, seed: int, steps: int, seconds: float) -> list[dict]:
+    """Let a process use the store, and kill it so long after so many steps; returns what it told until then."""
     # Forked from a server that has imported all: the process is at work within some milliseconds.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["ui.chat_driver", "PySide6.QtCore", "app.chats.store", "app.ui.chat.writing"])
-    reading, writing = multiprocessing.get_context("forkserver").Pipe(duplex=False)
+    reading, writing = context.Pipe(duplex=False)
     process = context.Process(target=drive, args=(str(path), writing, seed))
     process.start()
     writing.close()
-    told = [json.loads(reading.recv_bytes())]
+    told = [json.loads(reading.recv_bytes()) for _ in range(steps)]
     time.sleep(seconds)
     process.kill()
     process.join()
@@ -45,7 +45,7 @@ def test_thirty_kills_lose_nothing_that_was_flushed(tmp_path, record_property):
     gone: set[int] = set()
     interrupted = 0
     for seed in range(KILLS):
-        told = report_of(path, seed, dice.uniform(0.0, 0.35))
+        told = report_of(path, seed, dice.randint(1, 25), dice.uniform(0, 0.02))
         assert told[0] == {"ready": True}
         for what in told:
             if "message" in what:
@@ -61,8 +61,9 @@ def test_thirty_kills_lose_nothing_that_was_flushed(tmp_path, record_property):
         found = {row["id"]: row for row in store.rows("SELECT id, chat, text, stop_reason FROM messages")}
         chats = {row["id"] for row in store.rows("SELECT id FROM chats")}
         for key, what in flushed.items():
-            if what.get("chat") in gone or what.get("chat") not in chats:
+            if what["chat"] in gone:
                 continue
+            assert what["chat"] in chats
             text = found[key]["text"]
             assert len(text) >= what["letters"]
             assert digest(text[: what["letters"]]) == what["digest"]

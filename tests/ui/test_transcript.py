@@ -234,3 +234,58 @@ def test_code_blocks_show_all_their_lines(qtbot):
     document = body.document()
     needed = sum(body.blockBoundingRect(document.findBlockByNumber(n)).height() for n in range(document.blockCount()))
     assert needed - 2 <= body.height() <= needed + 16
+
+
+NESTED = """1. First
+   ```python
+   x = 1
+   ```
+   after
+2. Second
+
+   | a |
+   |---|
+   | 1 |
+
+   - deep
+     ```bash
+     ls
+     ```
+> quoted
+> ```
+> code
+> ```
+"""
+
+
+def test_code_in_lists_and_quotations_has_its_language_and_its_copy_button(qtbot):
+    body = rendered([(NESTED, False)])
+    qtbot.addWidget(body)
+    codes = [part for part in body._parts if isinstance(part, CodeBlock)]
+    assert [(code.language.text(), code.property("level")) for code in codes] == [
+        ("python", 1),
+        ("bash", 2),
+        ("text", 1),
+    ]
+    qtbot.mouseClick(codes[1].copy, Qt.MouseButton.LeftButton)
+    assert QGuiApplication.clipboard().text() == "ls"
+    texts = [part.toPlainText() for part in body._parts if isinstance(part, FlowText)]
+    assert [text.split() for text in texts] == [["First"], ["after", "Second", "a", "1", "deep"]]
+
+
+@pytest.mark.parametrize("size", [1, 3, 11])
+def test_nested_code_streams_into_what_one_rendering_would_be(qtbot, size):
+    whole = rendered([(NESTED, False)])
+    streamed = rendered([(NESTED[at : at + size], False) for at in range(0, len(NESTED), size)])
+    qtbot.addWidget(whole)
+    qtbot.addWidget(streamed)
+    assert looks(streamed) == looks(whole)
+
+
+def test_a_finished_item_of_a_list_is_not_rendered_again(qtbot):
+    body = rendered([("1. One\n   ```py\n   x = 1\n   ```\n2. Two", False)])
+    qtbot.addWidget(body)
+    first, code, last = body._parts
+    body.extend([(" and more", False)])
+    assert body._parts == [first, code, last]
+    assert last.toPlainText() == "Two and more"

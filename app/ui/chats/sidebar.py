@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
     QHBoxLayout,
-    QLineEdit,
     QListView,
     QMenu,
     QToolButton,
@@ -23,9 +22,9 @@ from app.chats.store import Store
 from app.ui.chats.delegate import ChatDelegate
 from app.ui.chats.files import ChatFiles
 from app.ui.chats.model import ROW, ChatListModel, Row, found, grouped
+from app.ui.chats.search_field import SearchField
 from app.ui.icons import icon
 from app.ui.notify import NoticeBar
-from app.ui.theme import colours
 
 WIDTH = 250
 _SEARCH_AFTER_MS = 150
@@ -37,11 +36,13 @@ class Sidebar(QFrame):
     new_chat: an empty chat is wanted.
     chosen: (id of a chat, id of a message in it or 0).
     deleted: the id of a chat that was just deleted.
+    left: the keyboard is wanted elsewhere.
     """
 
     new_chat = Signal()
     chosen = Signal(int, int)
     deleted = Signal(int)
+    left = Signal()
 
     def __init__(self, store: Store, notice: NoticeBar, parent=None):
         super().__init__(parent)
@@ -51,14 +52,12 @@ class Sidebar(QFrame):
         self._current = 0
         self._files = ChatFiles(store, notice, self)
         self._files.imported.connect(self._on_imported)
-        self.search = QLineEdit(placeholderText="Search chats", clearButtonEnabled=True, objectName="Search")
-        self.search.setAccessibleName("Search chats")
-        self.search.setToolTip("Search titles and messages (Ctrl+K)")
-        self._search_icon = self.search.addAction(icon("search"), QLineEdit.ActionPosition.LeadingPosition)
+        self.search = SearchField()
         self._typed = QTimer(self, interval=_SEARCH_AFTER_MS, singleShot=True)
         self._typed.timeout.connect(self.refresh)
         self.search.textChanged.connect(lambda text: self._typed.start())
         self.search.returnPressed.connect(self._open_first)
+        self.search.left.connect(self.left)
         self.menu = QToolButton(toolTip="Import, export, deleted chats", accessibleName="Chats menu")
         self.menu.setIconSize(QSize(18, 18))
         self.menu.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
@@ -78,7 +77,8 @@ class Sidebar(QFrame):
         self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.list.customContextMenuRequested.connect(self._show_context_menu)
         self.list.clicked.connect(self._open)
-        self.list.activated.connect(self._open)
+        self.list.activated.connect(self._open_and_leave)
+        self.search.down.connect(self.list.setFocus)
         delete = QAction("Delete", self.list, shortcut=QKeySequence(QKeySequence.StandardKey.Delete))
         delete.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
         delete.triggered.connect(lambda: self._chosen() and self.delete(self._chosen()))
@@ -118,7 +118,7 @@ class Sidebar(QFrame):
     def renew(self) -> None:
         """Take the theme's present colours."""
         self.menu.setIcon(icon("menu"))
-        self._search_icon.setIcon(icon("search", colours().muted))
+        self.search.renew()
         self.list.viewport().update()
 
     def start_search(self) -> None:
@@ -141,12 +141,6 @@ class Sidebar(QFrame):
         """Keep a chat at the top, or do so no longer."""
         self._do(partial(self._store.set_pinned, chat.id, pinned))
 
-    def keyPressEvent(self, event) -> None:
-        if event.key() == Qt.Key.Key_Down and self.search.hasFocus():
-            self.list.setFocus()
-            return
-        super().keyPressEvent(event)
-
     # -- inside --------------------------------------------------------------------------------------------------
 
     def _chosen(self) -> Chat | None:
@@ -158,12 +152,16 @@ class Sidebar(QFrame):
         if row.chat is not None:
             self.chosen.emit(row.chat.id, row.message or 0)
 
+    def _open_and_leave(self, index) -> None:
+        self._open(index)
+        self.left.emit()
+
     def _open_first(self) -> None:
         self._typed.stop()
         self.refresh()
         first = next((number for number, row in enumerate(self.model.rows) if row.chat is not None), None)
         if first is not None:
-            self._open(self.model.index(first))
+            self._open_and_leave(self.model.index(first))
 
     def _rename(self, chat_id: int, title: str) -> None:
         # The view is still busy with its editor.

@@ -20,7 +20,6 @@ def title_from(text: str) -> str:
 def _cut(words: str) -> str:
     if len(words) <= LONGEST:
         return words
-    head = words[:LONGEST]
+    at = words.rfind(" ", 0, LONGEST + 1)
     # Where there is no space to cut at, as in Chinese, it is cut anywhere.
-    at = head.rfind(" ")
-    return (head[:at] if at >= LONGEST // 2 else head).rstrip(" ,;:.-") + " …"
+    return words[: at if at >= LONGEST // 2 else LONGEST].rstrip(" ,;:.-") + " …"

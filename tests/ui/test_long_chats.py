@@ -3,8 +3,7 @@
 import time
 
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QWheelEvent
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication
 from ui.conftest import PATIENCE_MS
 from ui.scripted import scripted_parts
@@ -55,12 +54,8 @@ def in_sight(transcript) -> list[str]:
 
 
 def scroll(transcript, pixels: int) -> None:
-    at = QPointF(transcript.viewport().rect().center())
-    event = QWheelEvent(
-        *(at, transcript.viewport().mapToGlobal(at), QPoint(0, pixels), QPoint(0, pixels)),
-        *(Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False),
-    )
-    QApplication.sendEvent(transcript.viewport(), event)
+    bar = transcript.verticalScrollBar()
+    bar.setValue(bar.value() - pixels)
     QApplication.processEvents()
 
 
@@ -121,3 +116,27 @@ def test_an_answer_is_shown_at_the_end_of_a_long_chat(long_window, engine, say, 
     say(long_window, "And now?")
     assert in_sight(long_window.chat.transcript)[-2:] == ["And now?", engine.reply]
     assert long_window.session.store.conversation(long_window.conversation.chat_id).turns[-1].text == engine.reply
+
+
+def test_what_is_edited_is_kept_when_it_scrolls_out_of_sight(long_window, qtbot):
+    open_long(long_window, qtbot)
+    transcript = long_window.chat.transcript
+    view = transcript.messages[-2]
+    qtbot.mouseClick(view.foot.edit, Qt.MouseButton.LeftButton)
+    qtbot.keyClicks(view.editor.field, " edited")
+    transcript.verticalScrollBar().setValue(0)
+    qtbot.waitUntil(lambda: in_sight(transcript)[:1] == ["Question 0?"], timeout=PATIENCE_MS)
+    qtbot.mouseClick(transcript.to_end, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: transcript.messages[-2].editor is not None, timeout=PATIENCE_MS)
+    assert transcript.messages[-2].editor.text == "Question 499? edited"
+
+
+def test_a_restart_into_a_long_chat_makes_only_what_is_in_sight(open_window, engine, long_store_path, tmp_path, qtbot):
+    path = tmp_path / "chats.sqlite3"
+    path.write_bytes(long_store_path.read_bytes())
+    store = Store(path)
+    store.mark_opened(store.chats()[0].id)
+    transcript = open_window(scripted_parts(engine), store=store).chat.transcript
+    qtbot.waitUntil(lambda: len(in_sight(transcript)) > 1, timeout=PATIENCE_MS)
+    assert in_sight(transcript)[-1].startswith("\nHere is **part 499**")
+    assert len(transcript.messages) < 60

@@ -175,6 +175,9 @@ def test_code_is_highlighted_and_copied(qtbot):
 def test_a_link_is_opened_only_when_the_user_agrees(qtbot, monkeypatch, answer, opened):
     pane = ChatPane()
     qtbot.addWidget(pane)
+    pane.show_conversation(True)
+    pane.show()
+    qtbot.waitExposed(pane)
     calls, shown = [], []
 
     def reply(box):

@@ -53,7 +53,7 @@ class MessageView(QWidget):
         self.editor: MessageEditor | None = None
         foot.show_branch(turn.place, turn.branches)
         foot.branch_wanted.connect(self.branch_wanted)
-        foot.edit_wanted.connect(self.start_editing)
+        foot.edit_wanted.connect(lambda: self.start_editing(turn.message.text).field.setFocus())
 
     def renew(self) -> None:
         """Take the theme's present colours."""
@@ -63,15 +63,14 @@ class MessageView(QWidget):
         """Whether this is the last turn, and whether something is being written, so that nothing else can be."""
         self.foot.set_state(busy, last and self.turn.message.can_continue)
 
-    def start_editing(self) -> None:
-        """Put a field with the text in the place of the text."""
-        if self.editor is not None:
-            return
-        self.editor = MessageEditor(self.turn.message.text, self.turn.message.role == "user")
-        self.editor.done.connect(self._on_edited)
-        self.editor.cancelled.connect(self.stop_editing)
-        self._swap(self.editor, True)
-        self.editor.field.setFocus()
+    def start_editing(self, text: str) -> MessageEditor:
+        """Put a field with a text in the place of the message."""
+        editor = MessageEditor(text, self.turn.message.role == "user")
+        editor.done.connect(self._on_edited)
+        editor.cancelled.connect(self.stop_editing)
+        self.editor = editor
+        self._swap(editor, True)
+        return editor
 
     def stop_editing(self) -> None:
         """Show the text again."""

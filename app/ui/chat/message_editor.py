@@ -48,6 +48,11 @@ class MessageEditor(QFrame):
         column.addWidget(self.field)
         column.addLayout(row)
 
+    @property
+    def text(self) -> str:
+        """What is written."""
+        return self.field.toPlainText()
+
     def _submit(self) -> None:
         text = self.field.toPlainText().strip()
         if text:

@@ -63,6 +63,7 @@ class Transcript(QScrollArea):
         self._first = 0
         self._shown: list[MessageView] = []
         self._anchor: tuple[int, int] | None = None  # a turn, and how far below the top edge it is; None: the end
+        self._edits: dict[int, str] = {}  # what is being edited in messages that are out of sight
         self._settling = self._filling = False
         self._show_drafted = self._busy = False
         self.to_end = QToolButton(self, toolTip="Go to the newest text", accessibleName="Go to the newest text")
@@ -112,16 +113,6 @@ class Transcript(QScrollArea):
         self._heights.append(self._estimate(turn.message))
         self._mark_last()
         self.follow()
-
-    def take_last(self) -> None:
-        """Remove the last message."""
-        self._turns.pop()
-        self._heights.pop()
-        if self._first + len(self._shown) > len(self._turns):
-            self._drop(self._shown.pop())
-        self._first = min(self._first, len(self._turns))
-        self._mark_last()
-        self._fill()
 
     def clear(self) -> None:
         """Remove all messages."""
@@ -176,6 +167,10 @@ class Transcript(QScrollArea):
 
     # -- where things are ----------------------------------------------------------------------------------------
 
+    def showEvent(self, event) -> None:
+        super().showEvent(event)
+        self._fill_soon.start()
+
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)
         self.to_end.setGeometry((self.viewport().width() - 32) // 2, self.viewport().height() - 42, 32, 32)
@@ -227,7 +222,7 @@ class Transcript(QScrollArea):
 
     def _fill(self) -> None:
         """Make the messages that are in sight or nearly so, and give up those that are far away."""
-        if self._filling or not self._turns:
+        if self._filling or not self._turns or not self.isVisible():
             return
         self._filling = True
         try:
@@ -267,21 +262,16 @@ class Transcript(QScrollArea):
     def _trim(self) -> None:
         height = max(self.viewport().height(), 100)
         top, before = self.verticalScrollBar().value(), len(self._shown)
-        while len(self._shown) > 1 and self._is_free(self._shown[0]):
+        while len(self._shown) > 1:
             view = self._shown[0]
             if self._column.y() + view.y() + view.height() > top - height * _AWAY:
                 break
             self._drop(self._shown.pop(0))
             self._first += 1
-        while len(self._shown) > 1 and self._is_free(self._shown[-1]):
-            if self._column.y() + self._shown[-1].y() < top + height * (1 + _AWAY):
-                break
+        while len(self._shown) > 1 and self._column.y() + self._shown[-1].y() > top + height * (1 + _AWAY):
             self._drop(self._shown.pop())
         if len(self._shown) != before:
             self._size_spacers()
-
-    def _is_free(self, view: MessageView) -> bool:
-        return view.editor is None
 
     def _make(self, index: int, at: int) -> None:
         turn = self._turns[index]
@@ -297,10 +287,14 @@ class Transcript(QScrollArea):
         view.branch_wanted.connect(lambda step: self.branch_wanted.emit(key, step))
         view.link_clicked.connect(self.link_clicked)
         view.set_last(index + 1 == len(self._turns), self._busy)
+        if key in self._edits:
+            view.start_editing(self._edits.pop(key))
         self._shown.insert(at, view)
         self._layout.insertWidget(1 + at, view)
 
     def _drop(self, view: MessageView) -> None:
+        if view.editor is not None:
+            self._edits[view.turn.message.id] = view.editor.text
         index = next((i for i, turn in enumerate(self._turns) if turn is view.turn), None)
         if index is not None and view.height() > 0:
             self._heights[index] = view.height()

@@ -58,7 +58,9 @@ class ChatSession(QObject):
         transcript.go_on.connect(self.go_on)
         transcript.edited.connect(self.edit)
         transcript.branch_wanted.connect(self.show_branch)
-        self.conversation = store.conversation((store.last_opened() or store.empty_chat()).id)
+        chat = store.last_opened() or store.empty_chat()
+        self.conversation = store.conversation(chat.id)
+        store.mark_opened(chat.id)
         self._show()
 
     @property
@@ -129,13 +131,13 @@ class ChatSession(QObject):
                 turn, reply = self.store.add_turn(chat, parent, text)
                 if not self.store.title(chat):
                     self.store.rename(chat, title_from(text))
+            self._pane.show_conversation(True)
             for message in (turn, reply):
                 self.conversation.add(message)
                 if parent == before:
                     self._pane.transcript.append(self._turn(message))
             if parent != before:
                 self._show()
-            self._pane.show_conversation(True)
             self._ask(Writing(self.conversation, reply, before, turn))
             self.chats_changed.emit()
             return True

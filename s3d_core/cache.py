@@ -37,11 +37,14 @@ class Cache:
         return self._all.numel() * self._all.element_size()
 
     def reserve(self, slots: int) -> None:
-        """Make room for `slots` positions, doubling so that growth stays cheap; content is kept."""
+        """Make room for `slots` positions, doubling so that growth stays cheap; content is kept.
+
+        The capacity is a multiple of 16: compiled attention reads whole vectors of slots.
+        """
         if slots <= self.capacity:
             return
         held, shape = self.capacity, list(self._all.shape)
-        shape[3] = max(slots, 2 * held, 256)
+        shape[3] = max(-(-slots // 16) * 16, 2 * held, 256)
         new = torch.empty(shape, **self._options)
         new[:, :, :, :held] = self._all
         self._hold(new)

@@ -6,7 +6,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from app.engine.live import LiveSettings
 from app.engine.worker import EngineWorker, Parts, Phase
-from s3d_core.settings import SamplingSettings
+from s3d_core.settings import DraftSettings, SamplingSettings
 from s3d_core.stats import ModelInfo, Totals
 
 FLUSH_MS = 40
@@ -36,6 +36,8 @@ class EngineLink(QObject):
     plain_measured = Signal(float)
     rounds_done = Signal(object)
     finished = Signal(object)
+    compare_progress = Signal(int, int)
+    compared = Signal(object)
     failed = Signal(str, str)
     notice = Signal(str)
     memory_changed = Signal(object)
@@ -60,7 +62,8 @@ class EngineLink(QObject):
         worker.reply_finished.connect(self._on_reply_finished)
         worker.failed.connect(self._on_failed)
         worker.finished.connect(self._on_thread_finished)
-        for name in ("progress", "prefill", "models_listed", "opening", "notice", "memory_changed"):
+        passed_on = ("progress", "prefill", "models_listed", "opening", "notice", "memory_changed")
+        for name in (*passed_on, "compare_progress", "compared"):
             getattr(worker, name).connect(getattr(self, name))
 
     @property
@@ -96,6 +99,11 @@ class EngineLink(QObject):
         """Write a reply. `rounds_done` and then `finished` or `failed` follow."""
         self._on_phase(Phase.READING)
         self._worker.answer(messages, sampling)
+
+    def compare(self, messages: list[dict], settings: DraftSettings, sampling: SamplingSettings) -> None:
+        """Measure plain decoding against `settings`. `compare_progress` and then `compared` or `failed` follow."""
+        self._on_phase(Phase.COMPARING)
+        self._worker.compare(messages, settings, sampling)
 
     def stop(self) -> None:
         """Stop what runs now: a reply within a round, a load or a download at its next progress step."""

@@ -56,6 +56,7 @@ class ScriptedEngine:
 
     def generate(self, ids, draft, sampling, *, cancel=None, on_prefill=None, probe_every=0):
         self.sampled.append(sampling)
+        draft = draft if callable(draft) else lambda value=draft: value
         begun = time.perf_counter()
         while time.perf_counter() - begun < self.prompt_seconds:
             if cancel():
@@ -89,6 +90,9 @@ class ScriptedEngine:
         drafted = settings.tree_size if drafting else 0
         ids = tuple(range(len(part)))
         return Round(ids, pieces, drafted, accepted, depth, 0, ms / 3, ms / 2, ms, 100, settings, reason)
+
+    def forget_texts(self):
+        pass
 
     def measure_plain(self):
         return self.plain_ms

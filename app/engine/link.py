@@ -51,6 +51,7 @@ class EngineLink(QObject):
         self.plain_ms: float | None = None
         self.is_closed = False
         self._closing = False
+        self._asked: tuple[list[dict], SamplingSettings] | None = None
         self._worker = EngineWorker(self.settings, parts, self)
         self._flush_timer = QTimer(self, interval=FLUSH_MS)
         self._flush_timer.timeout.connect(self._flush)
@@ -97,13 +98,19 @@ class EngineLink(QObject):
 
     def ask(self, messages: list[dict], sampling: SamplingSettings) -> None:
         """Write a reply. `rounds_done` and then `finished` or `failed` follow."""
+        self._asked = (messages, sampling)
         self._on_phase(Phase.READING)
         self._worker.answer(messages, sampling)
 
-    def compare(self, messages: list[dict], settings: DraftSettings, sampling: SamplingSettings) -> None:
-        """Measure plain decoding against `settings`. `compare_progress` and then `compared` or `failed` follow."""
-        self._on_phase(Phase.COMPARING)
-        self._worker.compare(messages, settings, sampling)
+    def compare(self, settings: DraftSettings) -> None:
+        """Measure plain decoding against `settings` on what was asked last, with the same sampling and seed.
+
+        `compare_progress` and then `compared` or `failed` follow. Does nothing before anything was asked.
+        """
+        if self._asked is not None:
+            messages, sampling = self._asked
+            self._on_phase(Phase.COMPARING)
+            self._worker.compare(messages, settings, sampling)
 
     def stop(self) -> None:
         """Stop what runs now: a reply within a round, a load or a download at its next progress step."""

@@ -66,11 +66,11 @@ def draw_history(painter: QPainter, frame: QRectF, shares: deque[float], ink: Co
         return
     step = frame.width() / (HISTORY - 1)
     first = frame.right() - step * (len(shares) - 1)
-    line = QPolygonF([QPointF(first + step * at, frame.bottom() - s * frame.height()) for at, s in enumerate(shares)])
+    line = [QPointF(first + step * at, frame.bottom() - s * frame.height()) for at, s in enumerate(shares)]
     area = QPolygonF([*line, QPointF(frame.right(), frame.bottom()), QPointF(first, frame.bottom())])
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(QColor(ink.accent_soft))
     painter.drawPolygon(area)
     painter.setPen(QPen(QColor(ink.accent), 1.4))
     painter.setBrush(Qt.BrushStyle.NoBrush)
-    painter.drawPolyline(line)
+    painter.drawPolyline(QPolygonF(line))

@@ -240,6 +240,12 @@ class Engine:
                 self._plain.append(done.total_ms)  # a plain round is a fresh measurement
             yield done
 
+    def forget_texts(self) -> None:
+        """Draft the next reply as if no text had been written before: what was kept of others would help."""
+        drafting = self.strategies.get("s3d")
+        if isinstance(drafting, S3D):
+            drafting.head.forget()
+
     def memory(self) -> dict[str, int]:
         """Bytes held: weights, K/V cache, adapter."""
         return {

@@ -16,6 +16,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QThread, Signal
 
+from app.engine.compare import compare
 from app.engine.live import LiveSettings
 from app.engine.preload import import_engine, settling, unsettle
 from app.models import places
@@ -47,9 +48,10 @@ class Phase:
     READY = "ready"
     READING = "reading"
     WRITING = "writing"
+    COMPARING = "comparing"
     EMPTY = "empty"
 
-    BUSY = (STARTING, FETCHING, LOADING, MEASURING, READING, WRITING)
+    BUSY = (STARTING, FETCHING, LOADING, MEASURING, READING, WRITING, COMPARING)
     ANSWERING = (READING, WRITING)
 
 
@@ -115,6 +117,7 @@ class EngineWorker(QThread):
         opening: path of the model being loaded. loaded: ModelInfo. unloaded: no model is in memory.
         plain_measured: milliseconds of one plain decoding step on this machine.
         reply_finished: Totals of the reply.
+        compare_progress: (tokens written, tokens to write) of a comparison. compared: Comparison, or None if stopped.
         failed: (kind of job, sentence).
         notice: a sentence worth showing.
         memory_changed: bytes by name, from `Engine.memory`.
@@ -129,6 +132,8 @@ class EngineWorker(QThread):
     unloaded = Signal()
     plain_measured = Signal(float)
     reply_finished = Signal(object)
+    compare_progress = Signal(int, int)
+    compared = Signal(object)
     failed = Signal(str, str)
     notice = Signal(str)
     memory_changed = Signal(object)
@@ -165,6 +170,10 @@ class EngineWorker(QThread):
     def answer(self, messages: list[dict], sampling: SamplingSettings) -> None:
         """Write a reply to messages of {"role", "content"}."""
         self._put(Job("answer", lambda job: self._answer(job, messages, sampling)))
+
+    def compare(self, messages: list[dict], settings: DraftSettings, sampling: SamplingSettings) -> None:
+        """Measure plain decoding against `settings` on the reply to messages of {"role", "content"}."""
+        self._put(Job("compare", lambda job: self._compare(job, messages, settings, sampling)))
 
     def cancel(self) -> None:
         """Stop what runs now, and drop what waits."""
@@ -263,9 +272,7 @@ class EngineWorker(QThread):
             self.unloaded.emit()
 
     def _answer(self, job: Job, messages: list[dict], sampling: SamplingSettings) -> None:
-        engine = self._engine
-        if engine is None:
-            raise S3DError("No model is loaded: choose one at the top of the window.")
+        engine = self._loaded_engine()
         started = told = time.perf_counter()
         self.phase_changed.emit(Phase.READING)
         totals, guard = Totals(plain_ms=engine.plain_ms), Guard()
@@ -297,6 +304,26 @@ class EngineWorker(QThread):
                 self.memory_changed.emit(engine.memory())
         self.memory_changed.emit(engine.memory())
         self.reply_finished.emit(totals)
+
+    def _compare(self, job: Job, messages: list[dict], settings: DraftSettings, sampling: SamplingSettings) -> None:
+        engine = self._loaded_engine()
+        self.phase_changed.emit(Phase.COMPARING)
+        told = 0.0
+
+        def progress(done: int, total: int) -> None:
+            nonlocal told
+            now = time.perf_counter()
+            if now - told > PROGRESS_EVERY:
+                told = now
+                self.compare_progress.emit(done, total)
+
+        self.compared.emit(compare(engine, messages, settings, sampling, job.cancel.is_set, progress))
+        self._tell_plain(engine)
+
+    def _loaded_engine(self) -> Any:
+        if self._engine is None:
+            raise S3DError("No model is loaded: choose one at the top of the window.")
+        return self._engine
 
     def _tell_plain(self, engine) -> None:
         if engine.plain_ms is not None and engine.plain_ms != self._plain_ms:

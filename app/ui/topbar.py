@@ -29,6 +29,7 @@ _SAID = {
     Phase.READY: "Ready",
     Phase.READING: "Reading the prompt",
     Phase.WRITING: "Writing",
+    Phase.COMPARING: "Measuring plain against drafted",
     Phase.EMPTY: "No model",
 }
 _CLOCK_MS = 100

@@ -26,6 +26,7 @@ SAMPLING = SamplingSettings(temperature=0.2, top_k=40, min_p=0.05, max_tokens=10
 
 _WHY_NOT = {
     Phase.FETCHING: "The model is being fetched …",
+    Phase.COMPARING: "Measuring plain against drafted …",
     Phase.EMPTY: "Choose a model at the top to start",
 }
 
@@ -104,12 +105,16 @@ class Window(QMainWindow):
         self.chat.retry.connect(self.link.open_first)
         self.chat.transcript.regenerate.connect(self.regenerate)
         self.panel.show_drafted.connect(self.chat.transcript.show_drafted)
+        self.panel.measure_wanted.connect(self.link.compare)
+        self.panel.measure_stopped.connect(self.link.stop)
+        self.topbar.gauge.nearly_full.connect(self.chat.notice.info)
         self._theme.changed.connect(self._renew)
         self.unforeseen.connect(self.chat.notice.error)
 
     def _connect_link(self) -> None:
         link = self.link
         link.phase_changed.connect(self._on_phase)
+        link.phase_changed.connect(self.panel.show_phase)
         link.progress.connect(self.topbar.show_progress)
         link.progress.connect(self.chat.welcome.show_progress)
         link.prefill.connect(self.topbar.show_prefill)
@@ -121,6 +126,8 @@ class Window(QMainWindow):
         link.rounds_done.connect(self._on_rounds)
         link.finished.connect(self._on_finished)
         link.failed.connect(self._on_failed)
+        link.compare_progress.connect(self.panel.compare.show_progress)
+        link.compared.connect(self.panel.compare.show_comparison)
         link.notice.connect(self.chat.notice.info)
         link.memory_changed.connect(self.topbar.gauge.show_own)
         link.closed.connect(self._on_link_closed)
@@ -138,9 +145,8 @@ class Window(QMainWindow):
 
     def _set_tab_order(self) -> None:
         bar, panel, composer = self.topbar, self.panel, self.chat.composer
-        order = [composer.field, composer.button, bar.new, bar.models, bar.panel, bar.menu, panel.drafting]
-        order += [part.slider for part in (panel.skipped, panel.draft_length, panel.tree_size, panel.exactness)]
-        order += [panel.colouring, self.chat.transcript]
+        order = [composer.field, composer.button, bar.new, bar.models, bar.gauge, bar.panel, bar.menu]
+        order += [*panel.tab_order, self.chat.transcript]
         for before, after in pairwise(order):
             QWidget.setTabOrder(before, after)
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QThread, Signal
 
+from app.diagnostics.private import private
 from app.engine.live import LiveSettings
 from app.engine.preload import import_engine, settling, unsettle
 from app.models import places
@@ -267,6 +268,8 @@ class EngineWorker(QThread):
         if engine is None:
             raise S3DError("No model is loaded: choose one at the top of the window.")
         started = told = time.perf_counter()
+        for message in messages:
+            private.remember(message["content"])
         self.phase_changed.emit(Phase.READING)
         totals, guard = Totals(plain_ms=engine.plain_ms), Guard()
 
@@ -290,6 +293,7 @@ class EngineWorker(QThread):
             totals.plain_ms = engine.plain_ms
             totals.add(done)
             self.outbox.append(done)
+            private.write_on(done.text)
             if guard.add(done, engine.plain_ms):
                 self.notice.emit(SLOWER)
             if now - told > MEMORY_EVERY:

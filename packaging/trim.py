@@ -13,11 +13,14 @@ MODULES = [
     *("lib2to3", "pydoc_data", "idlelib", "ensurepip", "triton", "nvidia"),
 ]
 
-# The families that can be run, what `Auto…` classes import by themselves, and the tokenizers that such models name.
+# The families that can be run, what `Auto…` classes and the reader of GGUF files import by themselves, and the
+# tokenizers that such models name.
 MODEL_FAMILIES = {
     *("auto", "encoder_decoder", "llama", "mistral", "phi3", "qwen2", "qwen3", "smollm3"),
-    *("gpt2", "code_llama", "phi", "t5", "gemma", "gpt_neox", "cohere"),
+    *("gpt2", "code_llama", "phi", "t5", "gemma", "gpt_neox", "cohere", "qwen3_5"),
 }
+# Of transformers itself.
+TOOLS = {"cli", "commands", "exporters", "testing_utils"}
 
 # Files by their place in the bundle.
 FILES = [
@@ -52,6 +55,14 @@ STRIPPED = [
 def other_families(names: list[str]) -> list[str]:
     """Of the model families of transformers, those to leave out, as module names."""
     return [f"transformers.models.{name}" for name in names if name not in MODEL_FAMILIES]
+
+
+def is_wanted_of_transformers(module: str) -> bool:
+    """Whether a module of transformers belongs into the bundle. It finds most of its own by name, late."""
+    parts = module.split(".")
+    if parts[1:2] == ["models"]:
+        return len(parts) < 3 or parts[2] in MODEL_FAMILIES
+    return parts[1:2] == [] or parts[1] not in TOOLS
 
 
 def is_wanted(place: str) -> bool:

@@ -6,9 +6,10 @@ import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+ASK = "s3d ask" if getattr(sys, "frozen", False) else "./start.sh ask"
 NO_DISPLAY = (
     "There is no display to open a window on: start this on a desktop, or chat in the terminal with "
-    '`./start.sh ask "your question"`.'
+    f'`{ASK} "your question"`.'
 )
 MEMORY_EVERY = 1.0
 
@@ -114,13 +115,20 @@ async def live(application, run) -> None:
 
 async def watch_memory(window) -> None:
     """Look at the memory once a second. The driver may take long to answer, so it is asked in another thread."""
+    from app.gpu_advice import advice_here
     from app.hardware import MemoryWatch
 
     watch = await asyncio.to_thread(MemoryWatch)
+    advised = False
     try:
         while True:
             own = window.topbar.gauge.own_bytes
-            window.show_memory(await asyncio.to_thread(watch.read, window.gpu_index, own))
+            reading = await asyncio.to_thread(watch.read, window.gpu_index, own)
+            window.show_memory(reading)
+            if window.link.info is not None and not advised:
+                advised = True
+                if said := await asyncio.to_thread(advice_here, reading, window.link.info.device):
+                    window.chat.notice.info(said)
             await asyncio.sleep(MEMORY_EVERY)
     finally:
         watch.close()

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 
-from s3d_core.errors import ModelError
+from s3d_core.errors import ModelError, is_out_of_memory
 
 Progress = Callable[[str, float], None]
 
@@ -79,9 +79,9 @@ def _unpack(path: Path, dtype: torch.dtype, folder: Path) -> None:
         model = AutoModelForCausalLM.from_pretrained(
             path.parent, dtype=dtype, quantization_config=GgufConfig(dequantize=True), **options
         )
-    except MemoryError as error:
-        raise ModelError(f"{path.name} does not fit into the memory of this machine.") from error
     except Exception as error:  # transformers raises many kinds for a file it cannot use
+        if is_out_of_memory(error):
+            raise ModelError(f"{path.name} does not fit into the memory of this machine.") from error
         reason = str(error).strip().splitlines()[:1]
         raise ModelError(f"{path.name} cannot be read as a model ({reason[0] if reason else error!r}).") from error
     tokenizer.save_pretrained(folder)

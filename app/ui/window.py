@@ -236,7 +236,7 @@ class Window(QMainWindow):
             self._undo_empty_reply()
 
     def _on_failed(self, kind: str, sentence: str) -> None:
-        if kind == "answer" and self._reply is not None:
+        if kind in ("answer", "memory") and self._reply is not None:
             if self.conversation.turns[-1].text:
                 self._reply.finish("ended by an error")
                 self._reply = None
@@ -248,6 +248,9 @@ class Window(QMainWindow):
         if kind == "fetch" and not in_chat:
             return
         retry = self.link.open_first if kind in ("fetch", "load") and self.link.info is None else None
+        if kind == "memory" and self.panel.drafting.isChecked():
+            self.chat.notice.error(sentence, "Turn drafting off", self.panel.drafting.click)
+            return
         self.chat.notice.error(sentence, "Retry" if retry else "", retry)
 
     def _on_link_closed(self) -> None:

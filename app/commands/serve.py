@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 
 from app.commands import options
+from app.server import DEFAULT_HOST, DEFAULT_PORT
 from app.server import key as keys
 from app.server.backend import EngineBackend
-from app.server.service import DEFAULT_HOST, DEFAULT_PORT, Service, stop_on_signals
+from app.server.service import Service, stop_on_signals
 from s3d_core.settings import DraftSettings
 
 

@@ -88,6 +88,7 @@ class Answers:
             self._seconds.append(time.perf_counter() - began)
             self._turn.release()
 
+        has_ended = False
         loop.run_in_executor(self._thread, write).add_done_callback(give_turn_back)
         try:
             while (item := await outbox.get()) is not None:
@@ -96,7 +97,10 @@ class Answers:
                 if item.stop_reason == "cancelled":
                     sentence = STOPPING if self._stopped.is_set() else "The answer was stopped in the window."
                     raise ApiError(sentence, 503, SERVER)
+                has_ended = item.stop_reason is not None
                 yield item, 1000 * (time.perf_counter() - began)
+            if not has_ended:
+                raise ApiError(STOPPING, 503, SERVER)
         finally:
             gone.set()
 

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Sequence
 
 import uvicorn
 
+from app.server import DEFAULT_HOST, DEFAULT_PORT
 from app.server.answers import Answers
 from app.server.api import USUAL, Access, application
 from app.server.backend import Backend
 from app.server.errors import ServerError
 from s3d_core.settings import SamplingSettings
 
-DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8733
 _MOST_CONNECTIONS = 128
 _SECONDS_TO_END = 5
 
@@ -162,6 +162,6 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         bound.close()
         raise ServerError(
-            f"Port {port} of {host} cannot be used ({error.strerror or error}); choose another with --port."
+            f"Port {port} of {host} cannot be used ({error.strerror or error}); choose another port."
         ) from error
     return bound

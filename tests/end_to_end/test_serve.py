@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "a-key-for-this-test"
-PATIENCE = 180
+PATIENCE = 600  # a start takes seconds, but the machine may have other things to do
 QUESTION = [{"role": "user", "content": "Count from one to twenty in words."}]
 
 
@@ -40,8 +40,10 @@ def start(folder: Path, *arguments: str, key: str | None = KEY) -> Served:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=file)
     end = time.monotonic() + PATIENCE
     while "is served at" not in said.read_text():
-        assert process.poll() is None, said.read_text()
-        assert time.monotonic() < end, said.read_text()
+        if process.poll() is not None or time.monotonic() > end:
+            process.kill()
+            process.wait()
+            pytest.fail(said.read_text())
         time.sleep(0.1)
     address = said.read_text().partition("is served at ")[2].partition(";")[0]
     return Served(process, address, said)
@@ -96,11 +98,15 @@ def test_a_client_that_hangs_up_leaves_the_engine_free(served):
     with served.client() as client:
         stream = client.chat.completions.create(model="any", messages=story, stream=True, max_tokens=8000)
         next(stream)
+        began = time.monotonic()
+        for _ in range(8):
+            next(stream)
+        one = time.monotonic() - began
         stream.close()
         began = time.monotonic()
         client.chat.completions.create(model="any", messages=QUESTION, max_tokens=1)
-    # The story's 8,000 tokens would have taken minutes.
-    assert time.monotonic() - began < 30
+    # The story's 8,000 tokens take much longer, however slow the machine is.
+    assert time.monotonic() - began < 30 + 40 * one
 
 
 def test_the_key_is_never_written_down(served):
@@ -120,7 +126,7 @@ def test_sigterm_ends_it_in_the_middle_of_an_answer_and_quietly(served):
         served.process.send_signal(signal.SIGTERM)
         with pytest.raises(openai.APIError, match="The server is stopping"):
             list(stream)
-    assert served.process.wait(60) == 0
+    assert served.process.wait(PATIENCE) == 0
     assert served.said.read_text().splitlines()[-1] == "The server has ended."
     assert "Traceback" not in served.said.read_text()
 
@@ -148,5 +154,5 @@ def test_on_a_terminal_the_key_is_shown_and_ctrl_c_ends_it(default_model, tmp_pa
         shown += os.read(ours, 4096).decode()
     assert f"The key is {file.read_text().strip()}" in shown
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
+    assert process.wait(PATIENCE) == 0
     os.close(ours)

@@ -24,6 +24,8 @@ def run_window() -> int:
         import torch  # noqa: F401
     # Without this the decoder may hold Python's lock for 5 ms at a time, and typing feels it.
     sys.setswitchinterval(0.002)
+    # Chats, settings and logs are for their owner's eyes: new files are 0600, new folders 0700.
+    os.umask(0o077)
     import qasync
 
     from app.diagnostics import hooks, log

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from s3d_core import load as loading
+from s3d_core import template
 from s3d_core.adapter import Adapter, read_card
 from s3d_core.auto import Auto
 from s3d_core.decode import Limits, prefill, rounds
@@ -171,13 +172,11 @@ class Engine:
         """
         if not messages or not str(messages[-1].get("content", "")).strip():
             raise PromptError("The prompt is empty; type a question first.")
-        if not self.tokenizer.chat_template:
-            raise PromptError("This model has no chat template, so it cannot hold a chat.")
+        text = template.render(self.tokenizer, messages)
         try:
-            text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        except Exception as error:  # templates raise whatever they like
-            raise PromptError(f"This model's chat template refuses these messages: {error}.") from error
-        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+            return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        except UnicodeEncodeError as error:
+            raise PromptError("The prompt holds half a letter (a lone surrogate); type it anew.") from error
 
     def generate(
         self,

@@ -77,9 +77,15 @@ def _unpack(path: Path, dtype: torch.dtype, folder: Path) -> None:
     try:
         tokenizer = AutoTokenizer.from_pretrained(path.parent, **options)
         model = AutoModelForCausalLM.from_pretrained(
-            path.parent, dtype=dtype, quantization_config=GgufConfig(dequantize=True), **options
+            path.parent,
+            dtype=dtype,
+            quantization_config=GgufConfig(dequantize=True),
+            attn_implementation="sdpa",
+            **options,
         )
-    except Exception as error:  # transformers raises many kinds for a file it cannot use
+    except BaseException as error:  # transformers raises many kinds, and a panic in Rust is no Exception
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise
         if is_out_of_memory(error):
             raise ModelError(f"{path.name} does not fit into the memory of this machine.") from error
         reason = str(error).strip().splitlines()[:1]

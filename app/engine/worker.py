@@ -19,8 +19,8 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QThread, Signal
 
-from app.engine.compare import compare
 from app.diagnostics.private import private
+from app.engine.compare import compare
 from app.engine.live import LiveSettings
 from app.engine.preload import import_engine, settling, unsettle
 from app.models import places
@@ -191,16 +191,32 @@ class EngineWorker(QThread):
         """Measure plain decoding against `settings` on the reply to messages of {"role", "content"}."""
         self._put(Job("compare", lambda job: self._compare(job, messages, settings, sampling)))
 
-    def cancel(self) -> None:
-        """Stop what runs now, and drop what waits."""
+    def borrow(self, use: Callable[[Any, Callable[[], bool]], None]) -> bool:
+        """Let `use` have the engine in this thread when its turn comes; may be called from any thread.
+
+        Args:
+            use: called once with the engine, or None without a model, and with a function that says whether to
+                stop. It raises nothing.
+
+        Returns:
+            False when the thread is ending, and `use` will not be called.
+        """
+        if self._closing:
+            return False
+        self._put(Job("lend", lambda job: use(self._engine, job.cancel.is_set)))
+        return True
+
+    def cancel(self, lent: bool = False) -> None:
+        """Stop what runs now, and drop what waits; with `lent` also what others do with the engine."""
         with self._lock:
             for job in self._pending:
-                job.cancel.set()
+                if lent or job.kind != "lend":
+                    job.cancel.set()
 
     def close(self) -> None:
         """Stop everything and end the thread; `finished` follows."""
         self._closing = True
-        self.cancel()
+        self.cancel(lent=True)
         self._queue.put(None)
 
     def _put(self, job: Job) -> None:
@@ -219,6 +235,9 @@ class EngineWorker(QThread):
         self._close_engine()
 
     def _run_job(self, job: Job) -> None:
+        if job.kind == "lend":
+            job.action(job)  # tells its own end, and is none of the window's phases
+            return
         try:
             if not job.cancel.is_set():
                 job.action(job)

@@ -40,12 +40,14 @@ class TopBar(QFrame):
     new_chat, panel_toggled(bool): the buttons.
     model_chosen: path of an installed model.
     theme_chosen: one of `MODES`.
+    server_wanted: the local server's window.
     """
 
     new_chat = Signal()
     panel_toggled = Signal(bool)
     model_chosen = Signal(object)
     theme_chosen = Signal(str)
+    server_wanted = Signal()
 
     def __init__(self, theme_mode: str, parent=None):
         super().__init__(parent)
@@ -106,7 +108,14 @@ class TopBar(QFrame):
             action.triggered.connect(lambda checked=False, mode=mode: self.theme_chosen.emit(mode))
             group.addAction(action)
             self.theme_actions[mode] = action
+        menu.addSeparator()
+        self.server_action = menu.addAction("Serve to other programs …")
+        self.server_action.triggered.connect(lambda checked=False: self.server_wanted.emit())
         return menu
+
+    def show_served(self, on: bool) -> None:
+        """Whether other programs can ask the model."""
+        self.server_action.setText("Serving to other programs …" if on else "Serve to other programs …")
 
     def show_models(self, models: list) -> None:
         """The installed models (name, path, bytes)."""

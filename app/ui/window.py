@@ -11,8 +11,10 @@ from app.chats.conversation import Conversation, Message
 from app.engine.link import EngineLink
 from app.engine.worker import Phase
 from app.hardware import MemoryReading
+from app.server.switch import Switch
 from app.ui.chat.message import ReplyMessage
 from app.ui.chat.pane import ChatPane
+from app.ui.server.dialog import ServerDialog
 from app.ui.speed.meter import summary
 from app.ui.speed.panel import SpeedPanel
 from app.ui.theme import Theme
@@ -57,6 +59,7 @@ class Window(QMainWindow):
         self.topbar = TopBar(self._theme.mode)
         self.chat = ChatPane()
         self.panel = SpeedPanel(link.settings)
+        self.server = ServerDialog(Switch(link), parent=self)
         self._build()
         self._connect_parts()
         self._connect_link()
@@ -100,6 +103,8 @@ class Window(QMainWindow):
         self.topbar.model_chosen.connect(self.link.load)
         self.topbar.theme_chosen.connect(self._on_theme_chosen)
         self.topbar.panel_toggled.connect(self._on_panel_toggled)
+        self.topbar.server_wanted.connect(self.server.show)
+        self.server.switched.connect(self.topbar.show_served)
         self.chat.composer.sent.connect(self.send)
         self.chat.composer.stopped.connect(self.stop)
         self.chat.retry.connect(self.link.open_first)
@@ -280,7 +285,7 @@ class Window(QMainWindow):
         self._store("theme", mode)
 
     def _renew(self) -> None:
-        for part in (self.topbar, self.chat, self.panel):
+        for part in (self.topbar, self.chat, self.panel, self.server):
             part.renew()
 
     def _on_panel_toggled(self, shown: bool) -> None:
@@ -306,6 +311,7 @@ class Window(QMainWindow):
         event.ignore()
         self._store("geometry", self.saveGeometry())
         self.hide()
+        self.server.switch.turn_off(wait=False)
         self.link.close()
 
     def _stored(self, name: str, default):

@@ -62,9 +62,11 @@ class ScriptedEngine:
             if cancel():
                 yield self._round(draft(), [], "cancelled")
                 return
-            on_prefill(int(100 * (time.perf_counter() - begun) / self.prompt_seconds), 100)
+            if on_prefill:
+                on_prefill(int(100 * (time.perf_counter() - begun) / self.prompt_seconds), 100)
             time.sleep(0.01)
-        on_prefill(len(ids), len(ids))
+        if on_prefill:
+            on_prefill(len(ids), len(ids))
         tokens = [self.reply[at : at + 4] for at in range(0, len(self.reply), 4)]
         due = time.perf_counter()
         for count, at in enumerate(range(0, len(tokens), self.per_round)):

@@ -16,13 +16,23 @@ class Cache:
     Attributes:
         ids: token ids whose K/V of *all* layers are committed, slot by slot.
         long_rope: the keys were turned with a long-rope model's long frequencies.
+        most: slots that will do; growth ends there unless more are asked for. None where it is not known.
     """
 
-    def __init__(self, layers: int, kv_heads: int, head_dim: int, dtype: torch.dtype, device: torch.device):
+    def __init__(
+        self,
+        layers: int,
+        kv_heads: int,
+        head_dim: int,
+        dtype: torch.dtype,
+        device: torch.device,
+        most: int | None = None,
+    ):
         self._options: dict[str, Any] = {"dtype": dtype, "device": device}
         self._hold(torch.empty(2, layers, kv_heads, 0, head_dim, **self._options))
         self.ids: list[int] = []
         self.long_rope = False
+        self.most = most
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -41,7 +51,10 @@ class Cache:
         if slots <= self.capacity:
             return
         held, shape = self.capacity, list(self._all.shape)
-        shape[3] = max(slots, 2 * held, 256)
+        room = max(slots, 2 * held, 256)
+        if self.most is not None and 1.5 * room > self.most:
+            room = max(slots, self.most)  # the last growth: another one soon would hold nearly all of it twice
+        shape[3] = room
         new = torch.empty(shape, **self._options)
         new[:, :, :, :held] = self._all
         self._hold(new)

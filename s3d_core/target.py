@@ -154,9 +154,9 @@ class Target:
         stored = [t.blocks if isinstance(t, Packed) else t for t in tensors]
         return sum({t.data_ptr(): t.numel() * t.element_size() for t in stored}.values())
 
-    def new_cache(self) -> Cache:
-        """An empty cache of this model's shape."""
-        return Cache(self.depth, self.kv_heads, self.head_dim, self.activations, self.device)
+    def new_cache(self, most: int | None = None) -> Cache:
+        """An empty cache of this model's shape; `most` are the slots that it will need, where that is known."""
+        return Cache(self.depth, self.kv_heads, self.head_dim, self.activations, self.device, most)
 
     def most_skipped(self) -> int:
         """The largest number of layers a draft pass may leave out: two are always kept."""

@@ -16,15 +16,17 @@ import torch
 
 from s3d_core import load as loading
 from s3d_core.adapter import Adapter, read_card
+from s3d_core.auto import Auto
 from s3d_core.decode import Limits, prefill, rounds
-from s3d_core.draft import S3D, strategies
 from s3d_core.errors import AdapterError, PromptError, SettingError
 from s3d_core.gguf import Progress
 from s3d_core.kernels import jit
 from s3d_core.kernels.skinny import MOST_HEIGHT
+from s3d_core.s3d import S3D
 from s3d_core.sampling import Sampler
 from s3d_core.settings import MAX_DRAFT_LENGTH, MAX_TREE_SIZE, DraftSettings, SamplingSettings
 from s3d_core.stats import ModelInfo, Round
+from s3d_core.strategies import strategies
 from s3d_core.target import Target
 from s3d_core.text import TextStream
 
@@ -79,9 +81,10 @@ class Engine:
     def _defaults(self) -> DraftSettings:
         skipped = round(0.4 * self.target.depth)
         if self.adapter is None:
-            # Without an adapter the copy of what was said costs nothing to try.
-            return DraftSettings(strategy="lookup", skipped=skipped)
-        best = {"skipped": skipped, "draft_length": MAX_DRAFT_LENGTH} | self.adapter.card.get("defaults", {})
+            return DraftSettings(strategy="auto", skipped=skipped)
+        best = {"strategy": "auto", "skipped": skipped, "draft_length": MAX_DRAFT_LENGTH} | self.adapter.card.get(
+            "defaults", {}
+        )
         if self.target.is_packed:
             # The current token and eight candidates are just one tile of the packed products.
             best["tree_size"] = MOST_HEIGHT - 1
@@ -128,6 +131,7 @@ class Engine:
         engine = cls(loaded, Path(path), found, notice, context)
         progress("Measuring plain decoding", 0.9)
         engine.measure_plain()
+        engine.measure_auto()
         progress("Ready", 1.0)
         return engine
 
@@ -153,6 +157,12 @@ class Engine:
                 self._plain.append(1000 * (time.perf_counter() - began))
         self.cache.rewind(length)
         return statistics.median(self._plain)
+
+    def measure_auto(self) -> None:
+        """Time the passes that Auto chooses from, for at most a few seconds."""
+        auto = self.strategies["auto"]
+        if isinstance(auto, Auto):
+            auto.measure(self.cache)
 
     @torch.inference_mode()
     def _plain_step(self, token: int) -> int:

@@ -88,11 +88,15 @@ def random_adapter(target: Target, slots: int = 4, seed: int = 0) -> Adapter:
     return adapter
 
 
-def engine_for(model, slots: int = 4, packed: bool = False) -> Engine:
-    """An engine over a transformers model, which is emptied on the way."""
+def engine_for(model, slots: int = 4, packed: bool = False, draft=random_adapter) -> Engine:
+    """An engine over a transformers model, which is emptied on the way.
+
+    Args:
+        draft: makes its adapter of (target, slots); None for none.
+    """
     target = Target(model)
-    adapter = random_adapter(target, slots)
+    adapter = draft and draft(target, slots)
     if packed:
         assert target.pack(), "packing was to be tested, but this machine cannot"
     loaded = Loaded(target, word_tokenizer(), frozenset({2}), "test")
-    return Engine(loaded, Path("test"), adapter.fit(target))
+    return Engine(loaded, Path("test"), adapter and adapter.fit(target))

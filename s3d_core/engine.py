@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from s3d_core import load as loading
-from s3d_core.adapter import Adapter, read_card
+from s3d_core.adapter import CARD, Adapter, read_card
 from s3d_core.auto import Auto
 from s3d_core.decode import Limits, prefill, rounds
 from s3d_core.errors import AdapterError, PromptError, SettingError
@@ -273,7 +273,8 @@ def find_adapter(target: Target, places: Sequence[Path]) -> tuple[Adapter | None
     """The first adapter made for these weights, and a notice where one of them is damaged."""
     fingerprint, notice = target.fingerprint(), None
     for place in places:
-        for folder in sorted(place.glob("*/")):
+        # A folder without a card is that of a training under way.
+        for folder in sorted(card.parent for card in place.glob(f"*/{CARD}")):
             try:
                 if read_card(folder).get("fingerprint") == fingerprint:
                     return Adapter.load(folder, target), notice

@@ -47,14 +47,17 @@ class Cache:
         return self._all.numel() * self._all.element_size()
 
     def reserve(self, slots: int) -> None:
-        """Make room for `slots` positions, doubling so that growth stays cheap; content is kept."""
+        """Make room for `slots` positions, doubling so that growth stays cheap; content is kept.
+
+        The capacity is a multiple of 16: compiled attention reads whole vectors of slots.
+        """
         if slots <= self.capacity:
             return
         held, shape = self.capacity, list(self._all.shape)
         room = max(slots, 2 * held, 256)
         if self.most is not None and 1.5 * room > self.most:
             room = max(slots, self.most)  # the last growth: another one soon would hold nearly all of it twice
-        shape[3] = room
+        shape[3] = -(-room // 16) * 16
         new = torch.empty(shape, **self._options)
         new[:, :, :, :held] = self._all
         self._hold(new)

@@ -39,12 +39,14 @@ class TopBar(QFrame):
     new_chat, panel_toggled(bool): the buttons.
     model_chosen: path of an installed model.
     theme_chosen: one of `MODES`.
+    train_wanted: the user wants drafts trained for the model.
     """
 
     new_chat = Signal()
     panel_toggled = Signal(bool)
     model_chosen = Signal(object)
     theme_chosen = Signal(str)
+    train_wanted = Signal()
 
     def __init__(self, theme_mode: str, parent=None):
         super().__init__(parent)
@@ -105,6 +107,8 @@ class TopBar(QFrame):
             action.triggered.connect(lambda checked=False, mode=mode: self.theme_chosen.emit(mode))
             group.addAction(action)
             self.theme_actions[mode] = action
+        menu.addSeparator()
+        menu.addAction("Train drafts for this model …", self.train_wanted.emit)
         return menu
 
     def show_models(self, models: list) -> None:

@@ -38,7 +38,8 @@ class CompiledLayers:
             "eps": target.eps,
             "biased": layer.qkv_bias is not None,
             "normed_heads": layer.query_norm is not None,
-            "is_bf16": layer.o.blocks.dtype == torch.bfloat16,
+            "is_bf16": layer.o.layout.is_bf16,
+            "dots": layer.o.layout.dots,
         }
         self._rotary = int(target.rope(torch.zeros(1, dtype=torch.int64), 0)[0].shape[-1])
         self._stock = {i: self._table(layer, None) for i, layer in enumerate(target.layers)}

@@ -16,7 +16,7 @@ import torch
 
 from s3d_core import load as loading
 from s3d_core import template
-from s3d_core.adapter import Adapter, read_card
+from s3d_core.adapter import CARD, Adapter, read_card
 from s3d_core.auto import Auto
 from s3d_core.decode import Limits, prefill, rounds
 from s3d_core.errors import AdapterError, PromptError, SettingError
@@ -25,7 +25,7 @@ from s3d_core.kernels import jit
 from s3d_core.kernels.skinny import MOST_HEIGHT
 from s3d_core.s3d import S3D
 from s3d_core.sampling import Sampler
-from s3d_core.settings import MAX_DRAFT_LENGTH, DraftSettings, SamplingSettings
+from s3d_core.settings import MAX_DRAFT_LENGTH, MAX_TREE_SIZE, DraftSettings, SamplingSettings
 from s3d_core.stats import ModelInfo, Round
 from s3d_core.strategies import strategies
 from s3d_core.target import Target
@@ -38,12 +38,21 @@ _PLAIN_STEPS = 8
 class Engine:
     """One loaded model with its K/V cache and drafting strategies. Not for use by two threads at once."""
 
-    def __init__(self, loaded: loading.Loaded, path: Path, adapter: Adapter | None, notice: str | None = None):
+    def __init__(
+        self,
+        loaded: loading.Loaded,
+        path: Path,
+        adapter: Adapter | None,
+        notice: str | None = None,
+        context: int | None = None,
+    ):
         self.target: Target = loaded.target
         self.tokenizer = loaded.tokenizer
         self.stop_ids = loaded.stop_ids
         self.adapter = adapter
-        self.cache = self.target.new_cache()
+        self.context_limit = min(self.target.context_limit, context or self.target.context_limit)
+        # A verify pass writes its candidates behind the last token.
+        self.cache = self.target.new_cache(self.context_limit + MAX_TREE_SIZE)
         self.strategies = strategies(self.target, adapter)
         self._plain: deque[float] = deque(maxlen=16)
         depth = self.target.depth
@@ -54,7 +63,7 @@ class Engine:
             depth=depth,
             most_skipped=self.target.most_skipped(),
             most_drafted=MAX_DRAFT_LENGTH,
-            context_limit=self.target.context_limit,
+            context_limit=self.context_limit,
             device=str(self.target.device),
             dtype=str(self.target.dtype).removeprefix("torch."),
             weight_bytes=self.target.bytes,
@@ -93,6 +102,7 @@ class Engine:
         device: str = "auto",
         adapter: Path | str | None = "auto",
         adapters: Sequence[Path] = (),
+        context: int | None = None,
         compiled: Path | None = None,
         progress: Progress | None = None,
     ) -> "Engine":
@@ -101,6 +111,7 @@ class Engine:
         Args:
             adapter: a folder, None for none, or "auto": one made for these weights, where there is one.
             adapters: folders of adapter folders, looked through before the shipped ones.
+            context: most tokens of a chat; None for as many as the model was made for.
             compiled: a folder to keep compiled loops in, so that the next load has them ready.
             progress: called with (phase, 0..1); an exception it raises ends the loading.
 
@@ -118,7 +129,7 @@ class Engine:
             found, notice = find_adapter(loaded.target, (*adapters, ADAPTERS))
         elif adapter is not None:
             found = Adapter.load(Path(adapter), loaded.target)
-        engine = cls(loaded, Path(path), found, notice)
+        engine = cls(loaded, Path(path), found, notice, context)
         progress("Measuring plain decoding", 0.9)
         engine.measure_plain()
         engine.measure_auto()
@@ -203,7 +214,7 @@ class Engine:
         """
         if not ids:
             raise PromptError("The prompt is empty; type a question first.")
-        limit = self.target.context_limit
+        limit = self.context_limit
         if len(ids) >= limit:
             raise PromptError(
                 f"The prompt is {len(ids):,} tokens long, but this model's context holds {limit:,}; "
@@ -230,7 +241,7 @@ class Engine:
         if not prefill(self.target, self.cache, ids, cancel, on_prefill):
             yield Round((), (), 0, 0, 0, 0, 0.0, 0.0, 0.0, len(ids), read(), "cancelled")
             return
-        limits = Limits(self.stop_ids, self.target.context_limit)
+        limits = Limits(self.stop_ids, self.context_limit)
         sampler = Sampler(sampling)
         for done in rounds(
             self.target, self.cache, ids, self.strategies, read, sampler, text, limits, cancel, probe_every
@@ -267,7 +278,8 @@ def find_adapter(target: Target, places: Sequence[Path]) -> tuple[Adapter | None
     """The first adapter made for these weights, and a notice where one of them is damaged."""
     fingerprint, notice = target.fingerprint(), None
     for place in places:
-        for folder in sorted(place.glob("*/")):
+        # A folder without a card is that of a training under way.
+        for folder in sorted(card.parent for card in place.glob(f"*/{CARD}")):
             try:
                 if read_card(folder).get("fingerprint") == fingerprint:
                     return Adapter.load(folder, target), notice

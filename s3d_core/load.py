@@ -169,6 +169,6 @@ def check_folder(path: Path) -> None:
     weight_files(path)
 
 
-def _brief(error: Exception) -> str:
+def _brief(error: BaseException) -> str:
     text = str(error).strip().splitlines()
     return text[0][:160] if text else type(error).__name__

@@ -41,6 +41,7 @@ class TopBar(QFrame):
     model_chosen: path of an installed model.
     theme_chosen: one of `MODES`.
     server_wanted: the local server's window.
+    train_wanted: the user wants drafts trained for the model.
     """
 
     new_chat = Signal()
@@ -48,6 +49,7 @@ class TopBar(QFrame):
     model_chosen = Signal(object)
     theme_chosen = Signal(str)
     server_wanted = Signal()
+    train_wanted = Signal()
 
     def __init__(self, theme_mode: str, parent=None):
         super().__init__(parent)
@@ -111,6 +113,7 @@ class TopBar(QFrame):
         menu.addSeparator()
         self.server_action = menu.addAction("Serve to other programs …")
         self.server_action.triggered.connect(lambda checked=False: self.server_wanted.emit())
+        menu.addAction("Train drafts for this model …", self.train_wanted.emit)
         return menu
 
     def show_served(self, on: bool) -> None:

@@ -19,6 +19,7 @@ from app.ui.speed.meter import summary
 from app.ui.speed.panel import SpeedPanel
 from app.ui.theme import Theme
 from app.ui.topbar import TopBar
+from app.ui.training.dialog import TrainingDialog
 from s3d_core.settings import SamplingSettings
 from s3d_core.stats import ModelInfo, Round, Totals
 
@@ -56,6 +57,7 @@ class Window(QMainWindow):
         self._replaced: Message | None = None
         self._seed = 0
         self._panel_wish: bool | None = None
+        self.training: TrainingDialog | None = None
         self.topbar = TopBar(self._theme.mode)
         self.chat = ChatPane()
         self.panel = SpeedPanel(link.settings)
@@ -105,6 +107,7 @@ class Window(QMainWindow):
         self.topbar.panel_toggled.connect(self._on_panel_toggled)
         self.topbar.server_wanted.connect(self.server.show)
         self.server.switched.connect(self.topbar.show_served)
+        self.topbar.train_wanted.connect(self.train)
         self.chat.composer.sent.connect(self.send)
         self.chat.composer.stopped.connect(self.stop)
         self.chat.retry.connect(self.link.open_first)
@@ -183,6 +186,18 @@ class Window(QMainWindow):
         """Stop what runs."""
         if self.link.busy:
             self.link.stop()
+
+    def train(self) -> None:
+        """Open the dialog that trains drafts for the model in memory."""
+        info = self.link.info
+        if info is None:
+            self.chat.notice.info("Load a model first: drafts are trained for one model.")
+            return
+        if self.training is None or self.training.info.path != info.path:
+            self.training = TrainingDialog(info, self)
+            self.training.trained.connect(self.link.load)
+        self.training.show()
+        self.training.raise_()
 
     def new_chat(self) -> None:
         """Begin an empty conversation; an answer being written is stopped."""
@@ -310,6 +325,8 @@ class Window(QMainWindow):
             return
         event.ignore()
         self._store("geometry", self.saveGeometry())
+        if self.training is not None:
+            self.training.window_closes()
         self.hide()
         self.server.switch.turn_off(wait=False)
         self.link.close()

@@ -99,7 +99,7 @@ class EngineLink(QObject):
         self._worker.unload()
 
     def ask(self, messages: list[dict], sampling: SamplingSettings) -> None:
-        """Write a reply. `rounds_done` and then `finished` or `failed` follow."""
+        """Write a reply, or go on with the last one. `rounds_done` and then `finished` or `failed` follow."""
         self._asked = (messages, sampling)
         self._on_phase(Phase.READING)
         self._worker.answer(messages, sampling)

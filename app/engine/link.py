@@ -4,6 +4,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
+from app.chats.overflow import ContextPlan
 from app.engine.live import LiveSettings
 from app.engine.worker import EngineWorker, Parts, Phase
 from s3d_core.settings import SamplingSettings
@@ -36,6 +37,8 @@ class EngineLink(QObject):
     plain_measured = Signal(float)
     rounds_done = Signal(object)
     finished = Signal(object)
+    counted = Signal(int, object)
+    dropped = Signal(int)
     failed = Signal(str, str)
     notice = Signal(str)
     memory_changed = Signal(object)
@@ -60,7 +63,7 @@ class EngineLink(QObject):
         worker.reply_finished.connect(self._on_reply_finished)
         worker.failed.connect(self._on_failed)
         worker.finished.connect(self._on_thread_finished)
-        for name in ("progress", "prefill", "models_listed", "opening", "notice", "memory_changed"):
+        for name in ("progress", "prefill", "models_listed", "opening", "notice", "memory_changed", "counted", "dropped"):
             getattr(worker, name).connect(getattr(self, name))
 
     @property
@@ -92,10 +95,18 @@ class EngineLink(QObject):
         self._worker.cancel()
         self._worker.unload()
 
-    def ask(self, messages: list[dict], sampling: SamplingSettings) -> None:
-        """Write a reply. `rounds_done` and then `finished` or `failed` follow."""
+    def ask(self, messages: list[dict], sampling: SamplingSettings, plan: ContextPlan | None = None) -> None:
+        """Write a reply. `rounds_done` and then `finished` or `failed` follow.
+
+        Args:
+            plan: how much of the context may be used, and what is done when the chat is longer.
+        """
         self._on_phase(Phase.READING)
-        self._worker.answer(messages, sampling)
+        self._worker.answer(messages, sampling, plan or ContextPlan())
+
+    def count(self, messages: list[dict], texts: list[str] | None = None) -> None:
+        """Count tokens in the decoder's thread; `counted` follows once it is free, unless more is asked before."""
+        self._worker.count(messages, texts or [])
 
     def stop(self) -> None:
         """Stop what runs now: a reply within a round, a load or a download at its next progress step."""

@@ -63,7 +63,17 @@ class EngineLink(QObject):
         worker.reply_finished.connect(self._on_reply_finished)
         worker.failed.connect(self._on_failed)
         worker.finished.connect(self._on_thread_finished)
-        for name in ("progress", "prefill", "models_listed", "opening", "notice", "memory_changed", "counted", "dropped"):
+        passed_on = (
+            "progress",
+            "prefill",
+            "models_listed",
+            "opening",
+            "notice",
+            "memory_changed",
+            "counted",
+            "dropped",
+        )
+        for name in passed_on:
             getattr(worker, name).connect(getattr(self, name))
 
     @property

@@ -34,7 +34,7 @@ INFO = ModelInfo(
 class ScriptedEngine:
     """Attributes:
     reply: the text of every answer; `tokens_per_second` and `per_round` say how fast it comes.
-    seen: the settings each round ran with. asked, sampled, contexts: the messages, the sampling and the limit of each answer.
+    seen: the settings each round ran with. asked, sampled, contexts: messages, sampling and limit of each answer.
     fail_after: rounds after which an unforeseen error is raised.
     """
 

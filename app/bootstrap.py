@@ -71,14 +71,16 @@ async def live(application) -> None:
 
     from app.engine.link import EngineLink
     from app.models.places import data_dir
+    from app.settings.file import settings_path
     from app.ui.chat import highlight
+    from app.ui.settings.preferences import Preferences
     from app.ui.window import Window
 
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(2, "waiting"))
     over = asyncio.Event()
     settings = QSettings(str(data_dir() / "window.ini"), QSettings.Format.IniFormat)
-    window = Window(application, EngineLink(), settings)
+    window = Window(application, EngineLink(), settings, Preferences(settings_path()))
     window.closed.connect(over.set)
     application.commitDataRequest.connect(lambda manager: window.close())
     catch_the_unforeseen(window)

@@ -60,6 +60,8 @@ class Declared:
             return f"{self.title} must be {whole} from {self.low:,g} to {self.high:,g}."
         if self.kind == "choice":
             return f"{self.title} must be one of {', '.join(value for value, _ in self.choices)}."
+        if self.kind == "texts":
+            return f"{self.title} must be at most {self.high:,g} short lines."
         return f"{self.title} must be a text of at most {self.high:,g} letters."
 
 

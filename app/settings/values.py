@@ -99,7 +99,7 @@ class ChatSettings(Group):
     seed: int | None = setting(
         None,
         "Seed",
-        "With a seed of its own the same chat gets the same answer; writing it again takes the next one.",
+        "A fixed seed gives the same chat the same answer; writing it again takes the next seed.",
         "sampling",
         low=0,
         high=MOST_SEED,

@@ -4,6 +4,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QTextDocument
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
+from app.attach.fence import without_files
 from app.ui.chat.code_block import CodeBlock
 from app.ui.chat.flow_text import FlowText
 from app.ui.chat.markdown import Block, parse
@@ -17,10 +18,12 @@ class UserMessage(QWidget):
     def __init__(self, text: str, parent=None):
         super().__init__(parent)
         self.text = text
+        said, files = without_files(text)
+        self._shown = "\n".join([*(f"File: {name}" for name in files), *([said] if said else [])])
         self._bubble = QFrame(objectName="Bubble")
         self._flow = FlowText()
         self._flow.setAccessibleName("Your message")
-        self._flow.plain(text)
+        self._flow.plain(self._shown)
         inside = QVBoxLayout(self._bubble)
         inside.setContentsMargins(14, 9, 14, 9)
         inside.addWidget(self._flow)
@@ -31,11 +34,11 @@ class UserMessage(QWidget):
 
     def renew(self) -> None:
         """Take the theme's present colours."""
-        self._flow.plain(self.text)
+        self._flow.plain(self._shown)
 
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)
-        measure = QTextDocument(self.text)
+        measure = QTextDocument(self._shown)
         measure.setDefaultFont(self._flow.font())
         measure.setDocumentMargin(0)
         widest = int(self.width() * 0.82) - 28

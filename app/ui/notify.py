@@ -51,6 +51,7 @@ class NoticeBar(QFrame):
         self._label.setText(sentence)
         self.setAccessibleName(sentence)
         self._action.setText(action)
+        self._action.setToolTip(action)
         self._action.setVisible(bool(action))
         self._do = do
         for part in (self, self._label):

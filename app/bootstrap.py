@@ -32,11 +32,22 @@ def run_window() -> int:
 
     import qasync
 
+    from app.models.places import data_dir
+    from app.single_instance import NO_ANSWER, SingleInstance
+
     application = make_application()
+    single = SingleInstance(data_dir())
+    if not single.claim():
+        if single.raise_other():
+            return 0
+        print(NO_ANSWER, file=sys.stderr)
+        return 1
     try:
-        qasync.run(live(application))
+        qasync.run(live(application, single))
     except KeyboardInterrupt:
         return 130
+    finally:
+        single.release()
     return 0
 
 
@@ -65,12 +76,13 @@ def make_application():
     return application
 
 
-async def live(application) -> None:
+async def live(application, single) -> None:
     """The window's life: show it, start the decoder behind it, wait until both have ended."""
     from PySide6.QtCore import QSettings
 
+    from app.chats.store import open_store
     from app.engine.link import EngineLink
-    from app.models.places import data_dir
+    from app.models.places import chats_path, data_dir
     from app.settings.file import settings_path
     from app.ui.chat import highlight
     from app.ui.settings.preferences import Preferences
@@ -80,8 +92,10 @@ async def live(application) -> None:
     loop.set_default_executor(ThreadPoolExecutor(2, "waiting"))
     over = asyncio.Event()
     settings = QSettings(str(data_dir() / "window.ini"), QSettings.Format.IniFormat)
-    window = Window(application, EngineLink(), settings, Preferences(settings_path()))
+    preferences = Preferences(settings_path())
+    window = Window(application, EngineLink(), settings, open_store(chats_path()), preferences)
     window.closed.connect(over.set)
+    single.raise_wanted.connect(window.come_forward)
     application.commitDataRequest.connect(lambda manager: window.close())
     catch_the_unforeseen(window)
     window.show()

@@ -30,6 +30,8 @@ from s3d_core.text import TextStream
 
 ADAPTERS = Path(__file__).resolve().parent.parent / "resources" / "adapters"
 _PLAIN_STEPS = 8
+# So many tokens of a reply are decoded again to find out how its continuation begins.
+_TEXT_BEFORE = 8
 
 
 class Engine:
@@ -153,8 +155,11 @@ class Engine:
         x = self.target.cached_pass(row, position, max(at, last or 0), self.cache, one)
         return int(self.target.logits(x).argmax())
 
-    def chat_ids(self, messages: list[dict]) -> list[int]:
+    def chat_ids(self, messages: list[dict], *, continue_last: bool = False) -> list[int]:
         """A chat as token ids by the model's own template, ready for the reply.
+
+        Args:
+            continue_last: the last message is a reply that is to be gone on with; nothing is put behind its text.
 
         Raises:
             PromptError: there is nothing to answer, or the template refuses the messages.
@@ -164,7 +169,12 @@ class Engine:
         if not self.tokenizer.chat_template:
             raise PromptError("This model has no chat template, so it cannot hold a chat.")
         try:
-            text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+            text = self.tokenizer.apply_chat_template(
+                [dict(message) for message in messages],
+                tokenize=False,
+                add_generation_prompt=not continue_last,
+                continue_final_message=continue_last,
+            )
         except Exception as error:  # templates raise whatever they like
             raise PromptError(f"This model's chat template refuses these messages: {error}.") from error
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -191,6 +201,7 @@ class Engine:
         on_prefill: Callable[[int, int], None] | None = None,
         probe_every: int = 0,
         context: int | None = None,
+        within_text: bool = False,
     ) -> Iterator[Round]:
         """Continue `ids`, one `Round` at a time; the last one has a stop reason.
 
@@ -201,6 +212,7 @@ class Engine:
             probe_every: every so many rounds one goes without drafts and refreshes `plain_ms`; the
                 speed-up shown is then one under the same conditions. 0 for none.
             context: most tokens of prompt and reply together, where that shall be less than the model can take.
+            within_text: `ids` end in the middle of a text, so that a space may come first.
 
         Raises:
             PromptError: the prompt is empty or longer than the context.
@@ -212,8 +224,7 @@ class Engine:
         if len(ids) >= limit:
             whose = "this model's context" if limit == self.target.context_limit else "the context as it is set"
             raise PromptError(
-                f"The prompt is {len(ids):,} tokens long, but {whose} holds {limit:,}; "
-                "shorten it or start a new chat."
+                f"The prompt is {len(ids):,} tokens long, but {whose} holds {limit:,}; shorten it or start a new chat."
             )
         read = draft if callable(draft) else lambda: draft
 
@@ -229,10 +240,10 @@ class Engine:
             return settings
 
         checked()
-        return self._generate(list(ids), checked, sampling, limit, cancel, on_prefill, probe_every)
+        text = TextStream(self.tokenizer, sampling.stop, ids[-_TEXT_BEFORE:] if within_text else ())
+        return self._generate(list(ids), checked, sampling, text, limit, cancel, on_prefill, probe_every)
 
-    def _generate(self, ids, read, sampling, limit, cancel, on_prefill, probe_every) -> Iterator[Round]:
-        text = TextStream(self.tokenizer, sampling.stop)
+    def _generate(self, ids, read, sampling, text, limit, cancel, on_prefill, probe_every) -> Iterator[Round]:
         if not prefill(self.target, self.cache, ids, cancel, on_prefill):
             yield Round((), (), 0, 0, 0, 0, 0.0, 0.0, 0.0, len(ids), read(), "cancelled")
             return

@@ -106,7 +106,7 @@ class EngineLink(QObject):
         self._worker.unload()
 
     def ask(self, messages: list[dict], sampling: SamplingSettings, plan: ContextPlan | None = None) -> None:
-        """Write a reply. `rounds_done` and then `finished` or `failed` follow.
+        """Write a reply, or go on with the last one. `rounds_done` and then `finished` or `failed` follow.
 
         Args:
             plan: how much of the context may be used, and what is done when the chat is longer.

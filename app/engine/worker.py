@@ -168,7 +168,7 @@ class EngineWorker(QThread):
         self._put(Job("unload", lambda job: self._unload()))
 
     def answer(self, messages: list[dict], sampling: SamplingSettings, plan: ContextPlan) -> None:
-        """Write a reply to messages of {"role", "content"}."""
+        """Write a reply to messages of {"role", "content"}, or go on with the reply that is the last of them."""
         self._put(Job("answer", lambda job: self._answer(job, messages, sampling, plan)))
 
     def count(self, messages: list[dict], texts: list[str]) -> None:
@@ -302,14 +302,16 @@ class EngineWorker(QThread):
         def settings() -> DraftSettings:
             return guard.settings(self._settings.value)
 
+        goes_on = messages[-1]["role"] == "assistant"
         rounds = engine.generate(
-            engine.chat_ids(messages),
+            engine.chat_ids(messages, continue_last=True) if goes_on else engine.chat_ids(messages),
             settings,
             sampling,
             cancel=job.cancel.is_set,
             on_prefill=self.prefill.emit,
             probe_every=PROBE_EVERY,
             context=limit,
+            **({"within_text": True} if goes_on else {}),
         )
         for done in rounds:
             now = time.perf_counter()

@@ -31,6 +31,8 @@ class Keys:
 
 TABLE = (
     Keys("new", "Ctrl+N", "New chat"),
+    Keys("search", "Ctrl+K", "Search the chats"),
+    Keys("chats", "Ctrl+Shift+S", "Show or hide the chats"),
     Keys("settings", "Ctrl+,", "Settings"),
     Keys("message", "Ctrl+L", "Go to the message field"),
     Keys("attach", "Ctrl+O", "Attach files"),

@@ -51,7 +51,7 @@ class ScriptedEngine:
     contexts: list = field(default_factory=list)
     closed: bool = False
 
-    def chat_ids(self, messages):
+    def chat_ids(self, messages, *, continue_last=False):
         self.asked.append(messages)
         return list(range(20))
 
@@ -62,7 +62,9 @@ class ScriptedEngine:
     def count_text(self, text):
         return len(text.split())
 
-    def generate(self, ids, draft, sampling, *, cancel=None, on_prefill=None, probe_every=0, context=None):
+    def generate(
+        self, ids, draft, sampling, *, cancel=None, on_prefill=None, probe_every=0, context=None, within_text=False
+    ):
         self.sampled.append(sampling)
         self.contexts.append(context)
         begun = time.perf_counter()

@@ -61,7 +61,7 @@ def busy_window(window, engine, say, qtbot, tmp_path):
 
 @pytest.fixture
 def dialog(window, qtbot):
-    window.show_settings()
+    window.desk.show_settings()
     found = window.findChild(SettingsDialog)
     qtbot.waitUntil(found.isVisible, timeout=PATIENCE_MS)
     return found
@@ -169,7 +169,7 @@ def poor_texts(root: QWidget) -> list[tuple[str, float]]:
         for part in root.findChildren(kind):
             text = part.toPlainText() or part.placeholderText() if isinstance(part, QPlainTextEdit) else ""
             text = text or (part.currentText() if isinstance(part, QComboBox) else getattr(part, "text", str)())
-            if not text.strip() or not part.isVisibleTo(root) or part.visibleRegion().isEmpty():
+            if not text.strip() or part.window() is not root or part.visibleRegion().isEmpty():
                 continue
             area = part.visibleRegion().boundingRect().translated(part.mapTo(root, QPoint()))
             x, y, width, height = (SCALE * value for value in area.getRect())
@@ -187,10 +187,10 @@ def poor_texts(root: QWidget) -> list[tuple[str, float]]:
 @pytest.mark.parametrize("mode", ["light", "dark"])
 def test_every_text_of_the_window_and_the_settings_can_be_read_as_it_is_drawn(busy_window, qtbot, mode):
     window = busy_window
-    window.preferences.set_look("theme", mode)
-    window.show_settings()
+    window.desk.preferences.set_look("theme", mode)
+    window.desk.show_settings()
     dialog = window.findChild(SettingsDialog)
-    qtbot.waitExposed(dialog)
+    qtbot.waitUntil(dialog.isVisible, timeout=PATIENCE_MS)
     found = poor_texts(window)
     for page in range(4):
         dialog.pages.setCurrentRow(page)
@@ -198,7 +198,14 @@ def test_every_text_of_the_window_and_the_settings_can_be_read_as_it_is_drawn(bu
         found += poor_texts(dialog)
     window.new_chat()
     found += poor_texts(window)
-    assert not found
+    assert found == []
+
+
+def test_a_text_that_is_too_faint_would_be_found(window, qtbot):
+    window.topbar.phase_label.setText("Ready")
+    window.topbar.phase_label.setStyleSheet("color: #9a9a9a;")
+    window.desk.preferences.set_look("theme", "light")
+    assert [text for text, _ in poor_texts(window)] == ["Ready"]
 
 
 # -- keys alone --------------------------------------------------------------------------------------------------
@@ -255,7 +262,7 @@ def test_a_tour_by_keys_alone(window, engine, qtbot):
     press(Qt.Key.Key_Down)
     tab_to(lambda at: at is not None and at.accessibleName() == "Temperature")
     press(Qt.Key.Key_Up)
-    assert window.preferences.chat.temperature == 0.25
+    assert window.desk.preferences.chat.temperature == 0.25
     press(Qt.Key.Key_Escape)
     qtbot.waitUntil(lambda: not dialog.isVisible(), timeout=PATIENCE_MS)
     window.activateWindow()

@@ -10,8 +10,6 @@ from ui.conftest import PATIENCE_MS
 from ui.scripted import scripted_parts
 
 from app.engine.worker import Phase
-from app.ui.chat.composer import Composer
-from app.ui.chat.drafts import Drafts
 from s3d_core.errors import PromptError
 
 LONG = "word " * 4000
@@ -173,7 +171,7 @@ def test_the_meter_shows_what_the_chat_and_the_message_take(window, engine, say,
     engine.reply = "four five"
     qtbot.keyClick(window.chat.composer.field, Qt.Key.Key_Return)
     wait_for(qtbot, lambda: meter.text() == "11 / 8,192")
-    window.preferences.set_chat("system_prompt", "Be brief.")
+    window.desk.preferences.set_chat("system_prompt", "Be brief.")
     wait_for(qtbot, lambda: meter.text() == "16 / 8,192")
     window.new_chat()
     wait_for(qtbot, lambda: meter.text() == "5 / 8,192")
@@ -181,20 +179,20 @@ def test_the_meter_shows_what_the_chat_and_the_message_take(window, engine, say,
 
 def test_the_meter_warns_before_the_context_is_full(window, qtbot):
     meter, field = window.chat.composer.meter, window.chat.composer.field
-    window.preferences.set_chat("context", 256)
+    window.desk.preferences.set_chat("context", 256)
     wait_for(qtbot, lambda: meter.text() == "0 / 256")
     assert meter.property("level") in (None, "")
     field.setPlainText("word " * 230)
     wait_for(qtbot, lambda: meter.property("level") == "near")
     assert "oldest turns are left out" in meter.toolTip()
-    window.preferences.set_chat("overflow", "stop")
+    window.desk.preferences.set_chat("overflow", "stop")
     field.setPlainText("word " * 300)
     wait_for(qtbot, lambda: meter.property("level") == "full")
     assert "the answer stops" in meter.accessibleName()
 
 
 def test_turns_left_out_are_told_once(window, engine, say):
-    window.preferences.set_chat("context", 256)
+    window.desk.preferences.set_chat("context", 256)
     say(window, "word " * 60)
     say(window, "word " * 60)
     assert window.chat.notice.text == ""
@@ -255,48 +253,54 @@ def test_ctrl_shift_c_copies_the_last_answer(window, engine, say, qtbot):
     assert QGuiApplication.clipboard().text() == engine.reply
 
 
-class Store:
-    """Chats' drafts in memory, in the shape of the store's."""
-
-    def __init__(self):
-        self.kept = {}
-
-    def draft(self, chat_id):
-        return self.kept.get(chat_id, "")
-
-    def set_draft(self, chat_id, text):
-        self.kept[chat_id] = text
-
-
-def test_each_chat_keeps_what_is_written_in_it(qtbot, files):
-    composer, store = Composer(), Store()
-    qtbot.addWidget(composer)
-    drafts = Drafts(composer)
-    drafts.show_chat(store, "a")
-    qtbot.keyClicks(composer.field, "in a")
-    composer.chips.add_paths(files)
-    wait_for(qtbot, lambda: store.kept == {"a": "in a"})
-    wait_for(qtbot, lambda: len(composer.chips.files) == 2)
-    drafts.show_chat(store, "b")
+def test_each_chat_keeps_what_is_written_in_it(window, engine, qtbot, files):
+    composer, store = window.chat.composer, window.session.store
+    first = window.conversation.chat_id
+    second = store.add_chat("Other").id
+    qtbot.keyClicks(composer.field, "in the first")
+    attach(window, qtbot, files)
+    wait_for(qtbot, lambda: store.draft(first) == "in the first")
+    window.session.open_chat(second)
     assert (composer.text, composer.chips.files) == ("", [])
-    qtbot.keyClicks(composer.field, "in b")
-    drafts.show_chat(store, "a")
-    assert composer.text == "in a"
+    qtbot.keyClicks(composer.field, "in the second")
+    window.session.open_chat(first)
+    assert composer.text == "in the first"
     assert [file.name for file in composer.chips.files] == ["notes.md", "code.py"]
-    assert store.kept == {"a": "in a", "b": "in b"}
-    composer.clear()
-    drafts.flush()
-    assert store.kept["a"] == ""
+    assert store.draft(second) == "in the second"
+    qtbot.keyClick(composer.field, Qt.Key.Key_Return)
+    wait_for(qtbot, lambda: store.draft(first) == "" and window.link.phase == Phase.READY)
+    window.session.open_chat(second)
+    assert composer.text == "in the second"
 
 
-def test_a_draft_of_a_new_chat_is_kept_once_the_chat_is(qtbot):
-    composer, store = Composer(), Store()
-    qtbot.addWidget(composer)
-    drafts = Drafts(composer)
-    drafts.show_chat()
-    qtbot.keyClicks(composer.field, "early")
-    drafts.keep_chat(store, 7)
-    assert store.kept == {7: "early"}
+def test_a_draft_outlives_the_window(open_window, engine, qtbot, tmp_path):
+    from app.chats.store import Store
+
+    window = open_window(scripted_parts(engine), store=Store(tmp_path / "chats.db"))
+    qtbot.keyClicks(window.chat.composer.field, "unsent")
+    window.close()
+    wait_for(qtbot, lambda: window.link.is_closed)
+    again = open_window(scripted_parts(engine), store=Store(tmp_path / "chats.db"))
+    assert again.chat.composer.text == "unsent"
+
+
+def test_a_chat_that_begins_with_a_file_is_named_after_the_question(window, say, qtbot, files):
+    attach(window, qtbot, files)
+    say(window, "What is x?")
+    assert window.session.store.title(window.conversation.chat_id) == "What is x?"
+
+
+def test_the_meter_leaves_an_answer_of_another_chat_alone(window, engine, say, qtbot):
+    engine.reply = LONG
+    say(window, "Go", wait=False)
+    wait_for(qtbot, lambda: window.link.phase == Phase.WRITING)
+    window.new_chat()
+    window.chat.composer.meter.setText("")
+    seen = len(engine.seen)
+    wait_for(qtbot, lambda: len(engine.seen) > seen + 10)
+    assert window.chat.composer.meter.text() == ""
+    window.stop()
+    wait_for(qtbot, lambda: window.chat.composer.meter.text() == "0 / 8,192")
 
 
 def test_counting_never_makes_a_busy_model_look_ready(open_window, engine, say, qtbot):
@@ -305,7 +309,7 @@ def test_counting_never_makes_a_busy_model_look_ready(open_window, engine, say, 
     engine.reply = "word " * 100
     say(window, "Go", wait=False)
     window.link.phase_changed.connect(phases.append)
-    window.context._count()
+    window.desk._context._count()
     window.link.count([{"role": "user", "content": "x"}])
     wait_for(qtbot, lambda: window.link.phase == Phase.READY)
     qtbot.wait(50)

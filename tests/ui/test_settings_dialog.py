@@ -5,6 +5,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QInputDialog
 from ui.conftest import PATIENCE_MS
 
+from app.chats.store import Store
 from app.engine.worker import Phase
 from app.settings.file import load, save
 from app.settings.values import CHAT, ChatSettings, Settings
@@ -12,19 +13,6 @@ from app.ui import shortcuts
 from app.ui.settings.dialog import SettingsDialog
 from app.ui.settings.preferences import Preferences
 from app.ui.theme import DARK, colours
-
-
-class Store:
-    """Chats' settings in memory, in the shape of the store's."""
-
-    def __init__(self):
-        self.kept = {}
-
-    def chat_settings(self, chat_id):
-        return self.kept.get(chat_id, {})
-
-    def set_chat_settings(self, chat_id, settings):
-        self.kept[chat_id] = settings
 
 
 @pytest.fixture
@@ -145,26 +133,30 @@ def test_the_usual_value_comes_back(dialog, preferences, qtbot):
 
 def test_one_chat_can_have_its_own_settings(dialog, preferences, qtbot):
     store = Store()
-    preferences.show_chat(store, "a")
+    first, second = store.add_chat().id, store.add_chat().id
+    preferences.show_chat(store, first)
     dialog.bar.scope.setCurrentIndex(1)
     type_number(qtbot, control(dialog, "temperature").spin, "1.25")
-    assert store.kept == {"a": {"temperature": 1.25}}
+    assert store.chat_settings(first) == {"temperature": 1.25}
     assert preferences.settings.chat.temperature == 0.2
-    preferences.show_chat(store, "b")
+    preferences.show_chat(store, second)
     assert preferences.chat.temperature == 0.2
     assert control(dialog, "temperature").spin.value() == 0.2
-    preferences.show_chat(store, "a")
+    preferences.show_chat(store, first)
     assert preferences.sampling().temperature == 1.25
     qtbot.mouseClick(dialog.sampling.rows["temperature"].usual, Qt.MouseButton.LeftButton)
-    assert store.kept == {"a": {}}
+    assert store.chat_settings(first) == {}
 
 
-def test_settings_of_a_new_chat_are_kept_once_it_is(preferences):
-    store = Store()
-    preferences.show_chat()
-    preferences.set_chat("top_k", 5, only_this=True)
-    preferences.keep_chat(store, 3)
-    assert store.kept == {3: {"top_k": 5}}
+def test_a_chats_own_settings_hold_when_it_is_opened_again(window, engine, say, qtbot):
+    first = window.conversation.chat_id
+    window.desk.preferences.set_chat("top_k", 5, only_this=True)
+    say(window, "Hello")
+    window.new_chat()
+    say(window, "Hello")
+    window.session.open_chat(first)
+    say(window, "Hello")
+    assert [sampling.top_k for sampling in engine.sampled] == [5, 40, 5]
 
 
 def name_it(dialog, qtbot, button, name):
@@ -203,7 +195,8 @@ def test_a_bad_name_is_said(dialog, qtbot):
 
 
 def test_a_preset_for_one_chat_is_what_it_has_otherwise(dialog, preferences, qtbot):
-    preferences.show_chat(Store(), 1)
+    store = Store()
+    preferences.show_chat(store, store.add_chat().id)
     dialog.bar.scope.setCurrentIndex(1)
     qtbot.mouseClick(dialog.bar.use, Qt.MouseButton.LeftButton)
     assert preferences.own == {"temperature": 0.0, "top_k": 0, "min_p": 0.0}
@@ -241,13 +234,13 @@ def test_ctrl_comma_opens_the_settings_and_the_theme_changes_live(window, qtbot)
     assert window.topbar.theme_actions["dark"].isChecked()
     qtbot.keyClick(dialog, Qt.Key.Key_Escape)
     assert not dialog.isVisible()
-    window.preferences.set_look("theme", "light")
+    window.desk.preferences.set_look("theme", "light")
 
 
 def test_settings_reach_the_decoder(window, engine, say, qtbot):
-    window.preferences.set_chat("system_prompt", "Be brief.")
-    window.preferences.set_chat("seed", 5)
-    window.preferences.set_chat("context", 512)
+    window.desk.preferences.set_chat("system_prompt", "Be brief.")
+    window.desk.preferences.set_chat("seed", 5)
+    window.desk.preferences.set_chat("context", 512)
     say(window, "Hello")
     window.regenerate()
     qtbot.waitUntil(lambda: window.link.phase == Phase.READY, timeout=PATIENCE_MS)
@@ -257,12 +250,12 @@ def test_settings_reach_the_decoder(window, engine, say, qtbot):
 
 
 def test_the_font_size_reaches_every_text_and_comes_back(window, qtbot):
-    window._theme.set_font_size(20)
+    window.desk.theme.set_font_size(20)
     title, field = window.chat.welcome.findChild(object, "Title"), window.chat.composer.field
     large = title.font().pointSizeF(), field.font().pointSizeF(), window.topbar.phase_label.font().pointSizeF()
-    window._theme.set_font_size(10)
+    window.desk.theme.set_font_size(10)
     small = title.font().pointSizeF(), field.font().pointSizeF(), window.topbar.phase_label.font().pointSizeF()
-    window._theme.set_font_size(None)
+    window.desk.theme.set_font_size(None)
     assert small[2] == 10
     assert [round(a / b, 3) for a, b in zip(large, small, strict=True)] == [2.0, 2.0, 2.0]
 
@@ -274,7 +267,9 @@ def test_a_settings_file_that_could_not_be_used_is_said_in_the_window(qapp, tmp_
     from app.ui.window import Window
 
     (tmp_path / "settings.json").write_text("{")
-    window = Window(qapp, EngineLink(scripted_parts(ScriptedEngine())), None, Preferences(tmp_path / "settings.json"))
+    window = Window(
+        qapp, EngineLink(scripted_parts(ScriptedEngine())), preferences=Preferences(tmp_path / "settings.json")
+    )
     assert "is damaged" in window.chat.notice._label.text()
     window.close()
     window.deleteLater()

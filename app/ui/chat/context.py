@@ -1,13 +1,12 @@
 """Keeps the context meter true: what the chat, the message being written and its files take."""
 
-from collections.abc import Callable
-
 from PySide6.QtCore import QObject, QTimer
 
 from app.attach.fence import fenced
 from app.engine.link import EngineLink
 from app.engine.worker import Phase
 from app.ui.chat.composer import Composer
+from app.ui.chat.session import ChatSession
 from app.ui.settings.preferences import Preferences
 from s3d_core.stats import Round
 
@@ -15,23 +14,18 @@ _COUNT_AFTER_MS = 150
 
 
 class ContextWatch(QObject):
-    """Has the decoder's thread count, some moments after the last change, and shows what it found.
-
-    Args:
-        messages: the chat so far, {"role", "content"}.
-    """
+    """Has the decoder's thread count, some moments after the last change, and shows what it found."""
 
     def __init__(
         self,
         link: EngineLink,
         composer: Composer,
         preferences: Preferences,
-        messages: Callable[[], list[dict]],
+        session: ChatSession,
         parent: QObject | None = None,
     ):
         super().__init__(parent)
-        self._link, self._composer, self._preferences, self._messages = link, composer, preferences, messages
-        self._used = 0
+        self._link, self._composer, self._preferences, self._session = link, composer, preferences, session
         self._timer = QTimer(self, singleShot=True, interval=_COUNT_AFTER_MS)
         self._timer.timeout.connect(self._count)
         composer.edited.connect(self.renew)
@@ -49,7 +43,7 @@ class ContextWatch(QObject):
         # While an answer is written its rounds tell; the count would wait for its end.
         if self._link.info is None or self._link.answering:
             return
-        messages = list(self._messages())
+        messages = self._session.conversation.messages()
         if draft := self._composer.message:
             messages.append({"role": "user", "content": draft})
         self._link.count(self._preferences.prompted(messages), list(map(fenced, self._composer.chips.files)))
@@ -59,7 +53,8 @@ class ContextWatch(QObject):
             self.renew()
 
     def _on_rounds(self, rounds: list[Round]) -> None:
-        self._show(rounds[-1].context)
+        if not self._session.writes_elsewhere:
+            self._show(rounds[-1].context)
 
     def _on_counted(self, used: int, each: list[int]) -> None:
         self._composer.chips.show_tokens(each)

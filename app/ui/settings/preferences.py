@@ -1,26 +1,18 @@
 """The settings in use: every chat's, those of the chat that is shown, and the look. Changes are kept at once."""
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from app.chats.errors import StoreError
 from app.chats.overflow import ContextPlan
+from app.chats.store import Store
 from app.settings import file
 from app.settings.values import ChatSettings, Settings
 from s3d_core.settings import SamplingSettings
 
 _SAVE_AFTER_MS = 300
-
-
-class ChatStore(Protocol):
-    """Where a chat's own settings are kept."""
-
-    def chat_settings(self, chat_id: Any) -> dict:
-        """What the chat has otherwise than the others, by name."""
-
-    def set_chat_settings(self, chat_id: Any, settings: dict) -> None:
-        """Keep what the chat has otherwise."""
 
 
 class Preferences(QObject):
@@ -36,7 +28,7 @@ class Preferences(QObject):
 
     Signals:
         changed: of anything.
-        failed: a sentence; the settings could not be written.
+        failed: a sentence; settings could not be written.
     """
 
     changed = Signal()
@@ -47,8 +39,8 @@ class Preferences(QObject):
         self._path = path
         self.settings, self.problem = file.load(path) if path is not None else (Settings(), "")
         self.own: dict[str, Any] = {}
-        self._store: ChatStore | None = None
-        self._chat_id: Any = None
+        self._store: Store | None = None
+        self._chat_id = 0
         self._save_timer = QTimer(self, singleShot=True, interval=_SAVE_AFTER_MS)
         self._save_timer.timeout.connect(self.flush)
 
@@ -74,16 +66,15 @@ class Preferences(QObject):
 
     # -- changes -------------------------------------------------------------------------------------------------
 
-    def show_chat(self, store: ChatStore | None = None, chat_id: Any = None) -> None:
-        """Another chat is shown, or one that is not kept yet."""
-        self._store, self._chat_id = store, chat_id
-        self.own = dict(store.chat_settings(chat_id)) if store is not None and chat_id is not None else {}
-        self.changed.emit()
+    def show_chat(self, store: Store, chat_id: int) -> None:
+        """Another chat is shown; `store` keeps what it has of its own.
 
-    def keep_chat(self, store: ChatStore, chat_id: Any) -> None:
-        """The chat that is shown is kept from now on, and its own settings with it."""
+        Raises:
+            StoreError: with a sentence.
+        """
         self._store, self._chat_id = store, chat_id
-        self._keep_own()
+        self.own = dict(store.chat_settings(chat_id))
+        self.changed.emit()
 
     def set_chat(self, name: str, value: Any, only_this: bool = False) -> None:
         """Change one setting, for every chat or only for the one that is shown.
@@ -167,9 +158,9 @@ class Preferences(QObject):
     def _set_own(self, own: dict[str, Any]) -> None:
         if own != self.own:
             self.own = own
-            self._keep_own()
+            try:
+                if self._store is not None:
+                    self._store.set_chat_settings(self._chat_id, dict(own))
+            except StoreError as error:
+                self.failed.emit(str(error))
             self.changed.emit()
-
-    def _keep_own(self) -> None:
-        if self._store is not None and self._chat_id is not None:
-            self._store.set_chat_settings(self._chat_id, dict(self.own))

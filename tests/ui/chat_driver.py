@@ -56,10 +56,9 @@ def drive(path: str, report, seed: int) -> None:
         if len(chats) > 3:
             gone = dice.choice([other for other in chats if other.id != chat.id])
             store.delete(gone.id)
-            tell(deleted=gone.id)
             if step % 3 == 0:
+                tell(purging=[chat.id for chat in store.deleted_chats()])
                 store.purge(2e10)
-                tell(purged=gone.id)
         if parent is not None and store.conversation(chat.id).find(parent).role == "user":
             reply = store.add_reply(chat.id, parent)
             turn = None

@@ -50,8 +50,7 @@ def test_thirty_kills_lose_nothing_that_was_flushed(tmp_path, record_property):
         for what in told:
             if "message" in what:
                 flushed[what["message"]] = flushed.get(what["message"], {}) | what
-            if "purged" in what:
-                gone.add(what["purged"])
+            gone |= set(what.get("purging", ()))
         store = Store(path)
         assert store.notice is None
         assert store.rows("PRAGMA integrity_check")[0][0] == "ok"

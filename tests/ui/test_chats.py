@@ -185,7 +185,7 @@ def test_f2_renames_and_escape_leaves_the_title(two_chats, qtbot):
 
 def test_a_pinned_chat_stays_at_the_top(two_chats):
     first = two_chats.sidebar.model.rows[2].chat
-    pin = [action for action in two_chats.sidebar.menu_of(first).actions() if action.text() == "Pin"]
+    pin = [action for action in two_chats.sidebar.menu_of(first, two_chats).actions() if action.text() == "Pin"]
     pin[0].trigger()
     assert listed(two_chats) == ["Pinned", "First", "Today", "Second"]
     two_chats.sidebar.set_pinned(first, False)
@@ -230,7 +230,7 @@ def test_export_and_import_by_the_menu(two_chats, tmp_path, monkeypatch):
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *given: (str(chosen), ""))
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *given: (str(tmp_path / "out.json"), ""))
     for text in ("Export as Markdown …", "Export as JSON …"):
-        menu = sidebar.menu_of(sidebar.model.rows[1].chat)
+        menu = sidebar.menu_of(sidebar.model.rows[1].chat, sidebar)
         next(action for action in menu.actions() if action.text() == text).trigger()
     assert "Second" in (tmp_path / "out.md").read_text(encoding="utf-8")
     assert len(json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["chats"]) == 1

@@ -71,6 +71,7 @@ class MessageView(QWidget):
         editor.cancelled.connect(self.stop_editing)
         self.editor = editor
         self._swap(editor, True)
+        editor.show()
         return editor
 
     def stop_editing(self) -> None:

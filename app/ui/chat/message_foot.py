@@ -28,7 +28,7 @@ class MessageFoot(QWidget):
     def __init__(self, text: Callable[[], str], kind: str = "message"):
         super().__init__()
         self._text = text
-        self.before = _button("Show the version before this one", f"Version before of the {kind}")
+        self.before = _button("Show the version before this one", f"Previous version of the {kind}")
         self.place = QLabel()
         self.place.setProperty("muted", True)
         self.next = _button("Show the version after this one", f"Next version of the {kind}")

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QMenu,
     QToolButton,
     QVBoxLayout,
+    QWidget,
 )
 
 from app.chats.errors import StoreError
@@ -183,15 +184,17 @@ class Sidebar(QFrame):
             self.chosen.emit(chats[0].id, 0)
 
     def _show_context_menu(self, at: QPoint) -> None:
-        row: Row | None = self.list.indexAt(at).data(ROW)
+        # The menu key asks at a place where there may be no row: it means the current one.
+        index = self.list.indexAt(at)
+        row: Row | None = (index if index.isValid() else self.list.currentIndex()).data(ROW)
         if row is not None and row.chat is not None:
-            menu = self.menu_of(row.chat)
+            menu = self.menu_of(row.chat, self)
             menu.aboutToHide.connect(menu.deleteLater)
             menu.popup(self.list.viewport().mapToGlobal(at))
 
-    def menu_of(self, chat: Chat) -> QMenu:
+    def menu_of(self, chat: Chat, parent: QWidget) -> QMenu:
         """What can be done with a chat."""
-        menu = QMenu(self)
+        menu = QMenu(parent)
         menu.addAction("Open", lambda: self.chosen.emit(chat.id, 0))
         menu.addAction("Rename (F2)", lambda: self.list.edit(self.model.index_of(chat.id)))
         menu.addAction("Unpin" if chat.pinned else "Pin", lambda: self.set_pinned(chat, not chat.pinned))
@@ -205,10 +208,12 @@ class Sidebar(QFrame):
     def _fill_menu(self) -> None:
         menu = self.menu.menu()
         menu.clear()
+        for old in menu.findChildren(QMenu):
+            old.deleteLater()
         menu.addAction("New chat", self.new_chat.emit)
         current = self._store.chat(self._current)
         if current is not None and self.model.index_of(current.id).isValid():
-            part = self.menu_of(current)
+            part = self.menu_of(current, menu)
             part.setTitle("This chat")
             menu.addMenu(part)
         menu.addSeparator()

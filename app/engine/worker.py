@@ -19,12 +19,13 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QThread, Signal
 
+from app.chats.overflow import DROP, ContextPlan, fit, room_for_prompt
 from app.diagnostics.private import private
 from app.engine.compare import compare
 from app.engine.live import LiveSettings
 from app.engine.preload import import_engine, settling, unsettle
 from app.models import places
-from s3d_core.errors import OUT_OF_MEMORY, S3DError, is_out_of_memory
+from s3d_core.errors import OUT_OF_MEMORY, PromptError, S3DError, is_out_of_memory
 from s3d_core.settings import PROBE_EVERY, DraftSettings, SamplingSettings
 from s3d_core.stats import Round, Totals
 from s3d_core.tune import Guard
@@ -134,6 +135,8 @@ class EngineWorker(QThread):
         plain_measured: milliseconds of one plain decoding step on this machine.
         reply_finished: Totals of the reply.
         compare_progress: (tokens written, tokens to write) of a comparison. compared: Comparison, or None if stopped.
+        counted: (tokens of the messages, tokens of each text), see `count`.
+        dropped: messages that were left out of the reply about to be written, as the context cannot hold them.
         failed: (kind of job, or "memory" for an answer that memory was too short for; sentence).
         notice: a sentence worth showing.
         memory_changed: bytes by name, from `Engine.memory`.
@@ -150,6 +153,8 @@ class EngineWorker(QThread):
     reply_finished = Signal(object)
     compare_progress = Signal(int, int)
     compared = Signal(object)
+    counted = Signal(int, object)
+    dropped = Signal(int)
     failed = Signal(str, str)
     notice = Signal(str)
     memory_changed = Signal(object)
@@ -183,9 +188,17 @@ class EngineWorker(QThread):
         """Give the model's memory back."""
         self._put(Job("unload", lambda job: self._unload()))
 
-    def answer(self, messages: list[dict], sampling: SamplingSettings) -> None:
+    def answer(self, messages: list[dict], sampling: SamplingSettings, plan: ContextPlan) -> None:
         """Write a reply to messages of {"role", "content"}, or go on with the reply that is the last of them."""
-        self._put(Job("answer", lambda job: self._answer(job, messages, sampling)))
+        self._put(Job("answer", lambda job: self._answer(job, messages, sampling, plan)))
+
+    def count(self, messages: list[dict], texts: list[str]) -> None:
+        """Count the tokens of a chat, and of texts by themselves. Of several that wait only the last is done."""
+        with self._lock:
+            for job in self._pending:
+                if job.kind == "count":
+                    job.cancel.set()
+        self._put(Job("count", lambda job: self._count(messages, texts)))
 
     def compare(self, messages: list[dict], settings: DraftSettings, sampling: SamplingSettings) -> None:
         """Measure plain decoding against `settings` on the reply to messages of {"role", "content"}."""
@@ -255,7 +268,9 @@ class EngineWorker(QThread):
                     self.failed.emit(job.kind, explain(error))
             elif job.kind == "answer":
                 self.reply_finished.emit(Totals(stop_reason="cancelled"))
-        self.phase_changed.emit(Phase.READY if self._engine is not None else Phase.EMPTY)
+        # Counting is no phase: the window may have asked for an answer meanwhile.
+        if job.kind != "count":
+            self.phase_changed.emit(Phase.READY if self._engine is not None else Phase.EMPTY)
 
     def _open_first(self, job: Job) -> None:
         self.phase_changed.emit(Phase.STARTING)
@@ -317,13 +332,27 @@ class EngineWorker(QThread):
                 self.memory_changed.emit({})
                 self.unloaded.emit()
 
-    def _answer(self, job: Job, messages: list[dict], sampling: SamplingSettings) -> None:
+    def _count(self, messages: list[dict], texts: list[str]) -> None:
+        engine = self._engine
+        if engine is not None:
+            try:
+                whole = engine.count(messages) if messages else 0
+            except PromptError:  # it will be said when it is sent
+                whole = 0
+            self.counted.emit(whole, [engine.count_text(text) for text in texts])
+
+    def _answer(self, job: Job, messages: list[dict], sampling: SamplingSettings, plan: ContextPlan) -> None:
         engine = self._loaded_engine()
         started = told = time.perf_counter()
         for message in messages:
             private.remember(message["content"])
         self.phase_changed.emit(Phase.READING)
         totals, guard = Totals(plain_ms=engine.plain_ms), Guard()
+        limit = plan.limit_of(engine.info.context_limit)
+        if plan.overflow == DROP:
+            messages, dropped = fit(messages, engine.count, room_for_prompt(limit, sampling.max_tokens))
+            if dropped:
+                self.dropped.emit(dropped)
 
         def settings() -> DraftSettings:
             return guard.settings(self._settings.value)
@@ -336,6 +365,7 @@ class EngineWorker(QThread):
             cancel=job.cancel.is_set,
             on_prefill=self.prefill.emit,
             probe_every=PROBE_EVERY,
+            context=limit,
             **({"within_text": True} if goes_on else {}),
         )
         for done in rounds:

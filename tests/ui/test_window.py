@@ -139,6 +139,7 @@ def test_a_new_chat_mid_answer_is_empty_and_the_answer_goes_on_in_its_own(window
 
 
 def test_regenerate_writes_another_version_of_the_last_reply(window, engine, say, qtbot):
+    window.desk.preferences.set_chat("seed", 0)
     say(window, "Hello")
     engine.reply = "Another answer"
     qtbot.mouseClick(window.chat.transcript.messages[-1].foot.again, Qt.MouseButton.LeftButton)

@@ -8,7 +8,9 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from app.chats.overflow import ContextPlan
 from app.engine.live import LiveSettings
-from app.engine.worker import EngineWorker, Parts, Phase
+from app.engine.parts import Parts
+from app.engine.phase import Phase
+from app.engine.worker import EngineWorker
 from s3d_core.settings import DraftSettings, SamplingSettings
 from s3d_core.stats import ModelInfo, Totals
 

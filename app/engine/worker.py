@@ -4,13 +4,10 @@ Jobs come through a queue and run one after the other. Everything that leaves th
 for what happens now and then, `outbox` for rounds, which are too many for a signal each.
 """
 
-import gc
 import logging
 import queue
-import sys
 import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,95 +20,19 @@ from app.chats.overflow import DROP, ContextPlan, fit, room_for_prompt
 from app.diagnostics.private import private
 from app.engine.compare import compare
 from app.engine.live import LiveSettings
-from app.engine.preload import import_engine, settling, unsettle
-from app.models import places
-from s3d_core.errors import OUT_OF_MEMORY, PromptError, S3DError, is_out_of_memory
+from app.engine.parts import CancelledError, Parts, Progress, real_parts
+from app.engine.phase import Phase
+from app.engine.preload import unsettle
+from app.engine.sentences import SLOWER, TOO_LONG, explain, give_back
+from s3d_core.errors import PromptError, S3DError, is_out_of_memory
 from s3d_core.settings import PROBE_EVERY, DraftSettings, SamplingSettings
 from s3d_core.stats import Round, Totals
 from s3d_core.tune import Guard
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[str, float], None]
-
 PROGRESS_EVERY = 0.05
 MEMORY_EVERY = 1.0
-
-SLOWER = (
-    "Drafting was slower than plain decoding here, so it is off for the rest of this answer. "
-    "Move a slider to try again."
-)
-
-
-TOO_LONG = (
-    "There is not enough memory to go on with this answer; what was written stays. Start a new, shorter chat, "
-    "close other programs, or go on without drafting."
-)
-
-
-GPU_LOST = (
-    "The GPU stopped working, and this program cannot use it again before it is started anew: close S3D Chat and open "
-    "it. What was written stays."
-)
-
-
-class Phase:
-    """What the worker is doing, as the text that crosses the thread."""
-
-    STARTING = "starting"
-    FETCHING = "fetching"
-    LOADING = "loading"
-    MEASURING = "measuring"
-    READY = "ready"
-    READING = "reading"
-    WRITING = "writing"
-    COMPARING = "comparing"
-    EMPTY = "empty"
-
-    BUSY = (STARTING, FETCHING, LOADING, MEASURING, READING, WRITING, COMPARING)
-    ANSWERING = (READING, WRITING)
-
-
-class CancelledError(Exception):
-    """Raised in progress callbacks to leave a load or a download that the user stopped."""
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What the worker works with.
-
-    Attributes:
-        open_engine: (path, progress) -> an engine; may take long, reports through progress, raises S3DError.
-        fetch_default: progress -> the folder of the default model, fetched when it is missing.
-        list_models: the installed models, the default first.
-    """
-
-    open_engine: Callable[[Path, Progress], Any]
-    fetch_default: Callable[[Progress], Path]
-    list_models: Callable[[], list]
-
-
-def real_parts() -> Parts:
-    """The engine of `s3d_core` and the model folder; torch is imported when the first model is opened."""
-
-    def open_engine(path: Path, progress: Progress):
-        progress("Starting torch", 0.0)
-        with settling():
-            return import_engine().load(
-                path, progress=progress, adapters=[places.adapters_dir()], compiled=places.compiled_dir()
-            )
-
-    def fetch_default(progress: Progress) -> Path:
-        from app.models import embedded
-
-        return embedded.ensure(progress)
-
-    def list_models() -> list:
-        from app.models import library
-
-        return library.installed()
-
-    return Parts(open_engine, fetch_default, list_models)
 
 
 @dataclass
@@ -424,25 +345,3 @@ class EngineWorker(QThread):
                 self.progress.emit(sentence, share)
 
         return report
-
-
-def give_back(error: BaseException) -> None:
-    """Let go of what a computation held that ran out of memory; its frames hold on to it through the traceback."""
-    log.warning("out of memory: %s", error)
-    traceback.clear_frames(error.__traceback__)
-    gc.collect()
-    if torch := sys.modules.get("torch"):
-        torch.cuda.empty_cache()
-
-
-def explain(error: BaseException) -> str:
-    """One sentence for the user. What nobody foresaw goes into the log with its traceback."""
-    if isinstance(error, S3DError):
-        return str(error)
-    if is_out_of_memory(error):
-        return OUT_OF_MEMORY
-    log.error("unexpected error in the engine", exc_info=error)
-    if "cuda error" in str(error).lower():
-        return GPU_LOST
-    said = str(error).strip().splitlines()
-    return f"Something went wrong: {said[0] if said else type(error).__name__}"

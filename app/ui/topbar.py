@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
 )
 
-from app.engine.worker import Phase
+from app.engine.phase import Phase
 from app.ui.box import Box
 from app.ui.gauge import MemoryGauge
 from app.ui.icons import icon

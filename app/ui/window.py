@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QVBoxLayou
 from app.chats.conversation import Conversation
 from app.chats.store import Store
 from app.engine.link import EngineLink
-from app.engine.worker import Phase
+from app.engine.phase import Phase
 from app.hardware import MemoryReading
 from app.server.switch import Switch
 from app.settings.values import ChatSettings

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from app.engine.worker import Parts
+from app.engine.parts import Parts
 from s3d_core.errors import ModelError
 from s3d_core.settings import DraftSettings
 from s3d_core.stats import ModelInfo, Round

@@ -1,6 +1,8 @@
 """What the window sees of the decoder."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
@@ -88,16 +90,16 @@ class EngineLink(QObject):
 
     def load(self, path: Path) -> None:
         """Load another model; what runs now is stopped first."""
-        self._worker.cancel()
+        self._worker.cancel(lent=True)
         self._worker.load(path)
 
     def unload(self) -> None:
         """Give the model's memory back; what runs now is stopped first."""
-        self._worker.cancel()
+        self._worker.cancel(lent=True)
         self._worker.unload()
 
     def ask(self, messages: list[dict], sampling: SamplingSettings) -> None:
-        """Write a reply. `rounds_done` and then `finished` or `failed` follow."""
+        """Write a reply, or go on with the last one. `rounds_done` and then `finished` or `failed` follow."""
         self._asked = (messages, sampling)
         self._on_phase(Phase.READING)
         self._worker.answer(messages, sampling)
@@ -111,6 +113,10 @@ class EngineLink(QObject):
             messages, sampling = self._asked
             self._on_phase(Phase.COMPARING)
             self._worker.compare(messages, settings, sampling)
+
+    def borrow(self, use: Callable[[Any, Callable[[], bool]], None]) -> bool:
+        """Let `use` have the engine in the worker's thread, see `EngineWorker.borrow`."""
+        return self._worker.borrow(use)
 
     def stop(self) -> None:
         """Stop what runs now: a reply within a round, a load or a download at its next progress step."""

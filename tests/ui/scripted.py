@@ -50,11 +50,11 @@ class ScriptedEngine:
     sampled: list = field(default_factory=list)
     closed: bool = False
 
-    def chat_ids(self, messages):
+    def chat_ids(self, messages, *, continue_last=False):
         self.asked.append(messages)
         return list(range(20))
 
-    def generate(self, ids, draft, sampling, *, cancel=None, on_prefill=None, probe_every=0):
+    def generate(self, ids, draft, sampling, *, cancel=None, on_prefill=None, probe_every=0, within_text=False):
         self.sampled.append(sampling)
         draft = draft if callable(draft) else lambda value=draft: value
         begun = time.perf_counter()
@@ -62,9 +62,11 @@ class ScriptedEngine:
             if cancel():
                 yield self._round(draft(), [], "cancelled")
                 return
-            on_prefill(int(100 * (time.perf_counter() - begun) / self.prompt_seconds), 100)
+            if on_prefill:
+                on_prefill(int(100 * (time.perf_counter() - begun) / self.prompt_seconds), 100)
             time.sleep(0.01)
-        on_prefill(len(ids), len(ids))
+        if on_prefill:
+            on_prefill(len(ids), len(ids))
         tokens = [self.reply[at : at + 4] for at in range(0, len(self.reply), 4)]
         due = time.perf_counter()
         for count, at in enumerate(range(0, len(tokens), self.per_round)):

@@ -53,7 +53,6 @@ class EngineLink(QObject):
         self.plain_ms: float | None = None
         self.is_closed = False
         self._closing = False
-        self._asked: tuple[list[dict], SamplingSettings] | None = None
         self._worker = EngineWorker(self.settings, parts, self)
         self._flush_timer = QTimer(self, interval=FLUSH_MS)
         self._flush_timer.timeout.connect(self._flush)
@@ -100,19 +99,13 @@ class EngineLink(QObject):
 
     def ask(self, messages: list[dict], sampling: SamplingSettings) -> None:
         """Write a reply, or go on with the last one. `rounds_done` and then `finished` or `failed` follow."""
-        self._asked = (messages, sampling)
         self._on_phase(Phase.READING)
         self._worker.answer(messages, sampling)
 
-    def compare(self, settings: DraftSettings) -> None:
-        """Measure plain decoding against `settings` on what was asked last, with the same sampling and seed.
-
-        `compare_progress` and then `compared` or `failed` follow. Does nothing before anything was asked.
-        """
-        if self._asked is not None:
-            messages, sampling = self._asked
-            self._on_phase(Phase.COMPARING)
-            self._worker.compare(messages, settings, sampling)
+    def compare(self, settings: DraftSettings, messages: list[dict], sampling: SamplingSettings) -> None:
+        """Measure plain decoding against `settings` on a chat; `compare_progress`, `compared` or `failed` follow."""
+        self._on_phase(Phase.COMPARING)
+        self._worker.compare(messages, settings, sampling)
 
     def borrow(self, use: Callable[[Any, Callable[[], bool]], None]) -> bool:
         """Let `use` have the engine in the worker's thread, see `EngineWorker.borrow`."""

@@ -48,7 +48,6 @@ class SpeedPanel(QFrame):
         self.setAccessibleName("Speed")
         self._settings = settings
         self._info: ModelInfo | None = None
-        self._has_asked = False
         self.meter = SpeedMeter()
         self.controls = DraftControls()
         self.drafting, self.relaxed = self.controls.drafting, self.controls.relaxed
@@ -137,9 +136,7 @@ class SpeedPanel(QFrame):
 
     def show_phase(self, phase: str) -> None:
         """What the decoder does now, one of `Phase`."""
-        possible = phase == Phase.READY and self._has_asked
-        why_not = "Measuring waits for the model" if self._has_asked else "Ask something first: its answer is measured"
-        self.compare.set_state(possible, phase == Phase.COMPARING, why_not)
+        self.compare.set_state(phase == Phase.READY, phase == Phase.COMPARING)
 
     def start_reply(self) -> None:
         """A reply begins."""
@@ -150,7 +147,6 @@ class SpeedPanel(QFrame):
 
     def add_rounds(self, rounds: list[Round]) -> None:
         """Rounds that were done."""
-        self._has_asked = True
         self.meter.add(rounds)
         self.strip.add(rounds)
         self.controls.add_rounds(rounds)

@@ -132,6 +132,7 @@ class SpeedPanel(QFrame):
         """No model is in memory."""
         self._info, self.meter.plain_ms = None, None
         self.compare.forget()
+        self.start_reply()
         self.controls.show_model(None)
 
     def show_phase(self, phase: str) -> None:
@@ -182,8 +183,8 @@ class SpeedPanel(QFrame):
         self.show_drafted.emit(shown)
 
     def _show_figures(self) -> None:
-        shown, whole, plain = self.meter.shown, self.meter.totals, self.meter.plain_ms
-        plain_speed = 1000 / plain if plain else None
+        shown, whole = self.meter.shown, self.meter.totals
+        plain_speed = shown.plain_tokens_per_second
         self.speed.setText(f"{shown.tokens_per_second:.1f}" if shown.tokens else "–")
         self.speedup.setText(f"{shown.speedup:.2f}×" if shown.speedup is not None else "–")
         is_faster = shown.speedup is None or shown.speedup >= 1

@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt, QTimer
 from ui.conftest import PATIENCE_MS
 from ui.scripted import scripted_parts
 
-from app.engine.worker import Phase
+from app.engine.phase import Phase
 from app.ui.chat import highlight
 
 CODE = """

@@ -121,9 +121,11 @@ class EngineWorker(QThread):
                     job.cancel.set()
         self._put(Job("count", lambda job: self._count(messages, texts)))
 
-    def compare(self, messages: list[dict], settings: DraftSettings, sampling: SamplingSettings) -> None:
+    def compare(
+        self, messages: list[dict], settings: DraftSettings, sampling: SamplingSettings, plan: ContextPlan
+    ) -> None:
         """Measure plain decoding against `settings` on the reply to messages of {"role", "content"}."""
-        self._put(Job("compare", lambda job: self._compare(job, messages, settings, sampling)))
+        self._put(Job("compare", lambda job: self._compare(job, messages, settings, sampling, plan)))
 
     def borrow(self, use: Callable[[Any, Callable[[], bool]], None]) -> bool:
         """Let `use` have the engine in this thread when its turn comes; may be called from any thread.
@@ -265,15 +267,12 @@ class EngineWorker(QThread):
     def _answer(self, job: Job, messages: list[dict], sampling: SamplingSettings, plan: ContextPlan) -> None:
         engine = self._loaded_engine()
         started = told = time.perf_counter()
-        for message in messages:
-            private.remember(message["content"])
         self.phase_changed.emit(Phase.READING)
         totals, guard = Totals(plain_ms=engine.plain_ms), Guard()
         limit = plan.limit_of(engine.info.context_limit)
-        if plan.overflow == DROP:
-            messages, dropped = fit(messages, engine.count, room_for_prompt(limit, sampling.max_tokens))
-            if dropped:
-                self.dropped.emit(dropped)
+        messages, dropped = _read(engine, messages, sampling, plan)
+        if dropped:
+            self.dropped.emit(dropped)
 
         def settings() -> DraftSettings:
             return guard.settings(self._settings.value)
@@ -307,9 +306,12 @@ class EngineWorker(QThread):
         self.memory_changed.emit(engine.memory())
         self.reply_finished.emit(totals)
 
-    def _compare(self, job: Job, messages: list[dict], settings: DraftSettings, sampling: SamplingSettings) -> None:
+    def _compare(
+        self, job: Job, messages: list[dict], settings: DraftSettings, sampling: SamplingSettings, plan: ContextPlan
+    ) -> None:
         engine = self._loaded_engine()
         self.phase_changed.emit(Phase.COMPARING)
+        messages, _ = _read(engine, messages, sampling, plan)
         told = 0.0
 
         def progress(done: int, total: int) -> None:
@@ -345,3 +347,13 @@ class EngineWorker(QThread):
                 self.progress.emit(sentence, share)
 
         return report
+
+
+def _read(engine: Any, messages: list[dict], sampling: SamplingSettings, plan: ContextPlan) -> tuple[list[dict], int]:
+    """What of a chat the model is to read, and how many of its oldest turns are left out."""
+    for message in messages:
+        private.remember(message["content"])
+    if plan.overflow != DROP:
+        return messages, 0
+    room = room_for_prompt(plan.limit_of(engine.info.context_limit), sampling.max_tokens)
+    return fit(messages, engine.count, room)

@@ -22,6 +22,7 @@ from app.ui.settings.preferences import Preferences
 from app.ui.speed.panel import SpeedPanel
 from app.ui.topbar import TopBar
 from app.ui.training.dialog import TrainingDialog
+from s3d_core.settings import DraftSettings
 from s3d_core.stats import ModelInfo
 
 NARROW = 900
@@ -151,8 +152,10 @@ class Window(QMainWindow):
         self.session.writer.measured.connect(self.panel.finish_reply)
         self.session.opened.connect(lambda chat: self._on_phase(self.link.phase))
         self.panel.show_drafted.connect(self.chat.transcript.show_drafted)
-        self.panel.measure_wanted.connect(self.link.compare)
+        self.panel.measure_wanted.connect(self.measure)
         self.panel.measure_stopped.connect(self.link.stop)
+        self.panel.train_wanted.connect(self.train)
+        self.session.opened.connect(lambda chat: self.panel.compare.forget())
         self.topbar.gauge.nearly_full.connect(self.chat.notice.info)
         self.desk.theme.changed.connect(self._renew)
         self.unforeseen.connect(self.chat.notice.error)
@@ -226,6 +229,14 @@ class Window(QMainWindow):
         if self.link.busy:
             self.topbar.show_stopping()
         self.session.stop()
+
+    def measure(self, settings: DraftSettings) -> None:
+        """Measure plain decoding against `settings` on the last reply shown."""
+        asked = self.session.last_asked()
+        if asked is None:
+            self.panel.compare.tell("Ask something first: its answer is what is measured.")
+        elif self.link.phase == Phase.READY:
+            self.link.compare(settings, *asked)
 
     def train(self) -> None:
         """Open the dialog that trains drafts for the model in memory."""

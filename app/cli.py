@@ -15,6 +15,7 @@ from s3d_core.errors import OUT_OF_MEMORY, S3DError, is_out_of_memory
 COMMANDS = {
     "ask": "answer one question",
     "chat": "chat in the terminal",
+    "serve": "serve the model to other programs by the OpenAI API",
     "bench": "measure drafting strategies side by side",
     "train": "train a draft adapter for a model",
     "models": "list the installed models, or fetch the default one",

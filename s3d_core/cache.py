@@ -21,13 +21,23 @@ class Cache:
     Attributes:
         ids: token ids whose K/V of *all* layers are committed, slot by slot.
         long_rope: the keys were turned with a long-rope model's long frequencies.
+        most: slots that will do; growth ends there unless more are asked for. None where it is not known.
     """
 
-    def __init__(self, layers: int, kv_heads: int, head_dim: int, dtype: torch.dtype, device: torch.device):
+    def __init__(
+        self,
+        layers: int,
+        kv_heads: int,
+        head_dim: int,
+        dtype: torch.dtype,
+        device: torch.device,
+        most: int | None = None,
+    ):
         self._options: dict[str, Any] = {"dtype": dtype, "device": device}
         self._hold(torch.empty(2, layers, kv_heads, 0, head_dim, **self._options))
         self.ids: list[int] = []
         self.long_rope = False
+        self.most = most
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -44,11 +54,14 @@ class Cache:
     def reserve(self, slots: int) -> None:
         """Make room for `slots` positions, doubling so that growth stays cheap; content is kept.
 
+        The capacity is a multiple of 16: compiled attention reads whole vectors of slots.
         Where there is no memory for that, it grows by a little, more often.
         """
         if slots <= self.capacity:
             return
         wanted = max(slots, 2 * self.capacity, 256)
+        if self.most is not None and 1.5 * wanted > self.most:
+            wanted = max(slots, self.most)  # the last growth: another one soon would hold nearly all of it twice
         try:
             self._grow(wanted)
         except (MemoryError, RuntimeError) as error:
@@ -58,7 +71,7 @@ class Cache:
 
     def _grow(self, slots: int) -> None:
         held, shape = self.capacity, list(self._all.shape)
-        shape[3] = slots
+        shape[3] = -(-slots // 16) * 16
         new = torch.empty(shape, **self._options)
         new[:, :, :, :held] = self._all
         self._hold(new)

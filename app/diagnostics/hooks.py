@@ -37,7 +37,7 @@ def _on_qt_message(kind: QtMsgType, context: QMessageLogContext, message: str) -
         print(message, file=sys.stderr)
 
 
-def catch_errors(say: Callable[[str], None], leave: Callable[[], None]) -> None:
+def catch_errors(say: Callable[[str], None], leave: Callable[[], object]) -> None:
     """Catch errors of the main thread, of slots, of other threads, and of what is being thrown away.
 
     Args:

@@ -133,7 +133,7 @@ def _flat(value: Any, name: str = "") -> dict[str, Any]:
         return {name: f"{len(value)} entries"}
     if not isinstance(value, dict):
         return {name: value}
-    found = {}
+    found: dict[str, Any] = {}
     for key, held in value.items():
         # A name that a user gave to something may say anything.
         told = key if key.isidentifier() and key.isascii() else "(a name)"

@@ -63,7 +63,7 @@ class Progress:
     """For a progress bar: what is going on, how far, and what was measured last.
 
     Attributes:
-        phase: "corpus" or "training".
+        phase: "corpus", "training", or "finishing", after which nothing more is told.
         done, total: tokens or steps.
         loss: of the last step, or None.
         tokens_per_round: measured on held-out chats just now, or None.
@@ -192,6 +192,7 @@ def train(
 
     trainer.run(after)
     trainer.save()
+    report(Progress("finishing", trainer.step, settings.steps))
     adapter = trainer.adapter
     adapter.calibration = calibration(loaded, adapter, calibrated_on, draft)
     final = tokens_per_round(loaded, adapter, measured_on, draft)

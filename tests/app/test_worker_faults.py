@@ -6,7 +6,9 @@ import pytest
 from ui.scripted import ScriptedEngine, scripted_parts
 
 from app.engine.link import EngineLink
-from app.engine.worker import GPU_LOST, Parts, Phase, explain
+from app.engine.parts import Parts
+from app.engine.phase import Phase
+from app.engine.sentences import GPU_LOST, explain
 from s3d_core.errors import OUT_OF_MEMORY, ModelError
 from s3d_core.settings import SamplingSettings
 

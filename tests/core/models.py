@@ -53,6 +53,19 @@ CONFIGS = {
     "phi3 long rope": lambda: Phi3Config(
         **_SHAPE, original_max_position_embeddings=64, rope_parameters=dict(_LONG_ROPE)
     ),
+    "phi3.5 mini": lambda: Phi3Config(
+        **(_SHAPE | {"num_key_value_heads": 4}),
+        sliding_window=2048,
+        original_max_position_embeddings=64,
+        rope_parameters=dict(_LONG_ROPE),
+    ),
+    "phi4 mini": lambda: Phi3Config(
+        **(_SHAPE | {"hidden_size": 96, "num_attention_heads": 6, "tie_word_embeddings": True}),
+        sliding_window=2048,
+        original_max_position_embeddings=64,
+        # 12 of the 16 numbers of a head are turned.
+        rope_parameters=_LONG_ROPE | {"partial_rotary_factor": 0.75},
+    ),
     "phi3 partial rotary": lambda: Phi3Config(
         **_SHAPE, rope_parameters={"rope_type": "default", "rope_theta": 1e4, "partial_rotary_factor": 0.5}
     ),

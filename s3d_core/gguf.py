@@ -77,11 +77,7 @@ def _unpack(path: Path, dtype: torch.dtype, folder: Path) -> None:
     try:
         tokenizer = AutoTokenizer.from_pretrained(path.parent, **options)
         model = AutoModelForCausalLM.from_pretrained(
-            path.parent,
-            dtype=dtype,
-            quantization_config=GgufConfig(dequantize=True),
-            attn_implementation="sdpa",
-            **options,
+            path.parent, dtype=dtype, quantization_config=GgufConfig(dequantize=True), **options
         )
     except MemoryError as error:
         raise ModelError(f"{path.name} does not fit into the memory of this machine.") from error

@@ -10,7 +10,7 @@ import torch
 from core.files import save_folder
 from core.models import build, random_adapter
 from fuzz.budget import fuzz
-from fuzz.bytes_and_json import JSON, changed_json, damaged
+from fuzz.bytes_and_json import GGUF, JSON, SAFETENSORS, changed_json, damaged
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
@@ -77,41 +77,12 @@ def config(folder) -> dict:
 # -- headers of weights: what app.models reads by itself ---------------------------------------------------------------
 
 
-def _gguf() -> bytes:
-    """A GGUF file with a value of each shape and two tensors."""
-
-    def text(value: bytes) -> bytes:
-        return struct.pack("<Q", len(value)) + value
-
-    values = text(b"general.alignment") + struct.pack("<II", 4, 32)
-    values += text(b"name") + struct.pack("<I", 8) + text(b"tiny")
-    values += text(b"list") + struct.pack("<IIQ", 9, 4, 3) + bytes(12)
-    values += text(b"words") + struct.pack("<IIQ", 9, 8, 2) + text(b"a") + text(b"b")
-    values += text(b"lists") + struct.pack("<IIQ", 9, 9, 1) + struct.pack("<IQ", 0, 2) + bytes(2)
-    values += text(b"flag") + struct.pack("<IB", 7, 1)
-    tensors = (
-        text(b"weight") + struct.pack("<IQIQ", 1, 64, 0, 0) + text(b"more") + struct.pack("<IQQIQ", 2, 8, 4, 2, 256)
-    )
-    header = b"GGUF" + struct.pack("<IQQ", 3, 2, 6) + values + tensors
-    return header + bytes(-len(header) % 32) + bytes(512)
-
-
-def _safetensors() -> bytes:
-    header = {
-        "__metadata__": {"format": "pt"},
-        "a": {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]},
-        "b": {"dtype": "F32", "shape": [4], "data_offsets": [16, 32]},
-    }
-    text = json.dumps(header).encode()
-    return struct.pack("<Q", len(text)) + text + bytes(32)
-
-
 def test_the_files_that_are_damaged_below_are_good(tmp_path):
-    wholeness.check_file(place(tmp_path, "good.gguf", _gguf()))
-    wholeness.check_file(place(tmp_path, "good.safetensors", _safetensors()))
+    wholeness.check_file(place(tmp_path, "good.gguf", GGUF))
+    wholeness.check_file(place(tmp_path, "good.safetensors", SAFETENSORS))
 
 
-@fuzz(st.one_of(damaged(_gguf(), 400), st.binary(max_size=200).map(lambda rest: b"GGUF\3\0\0\0" + rest)), examples=150)
+@fuzz(st.one_of(damaged(GGUF, 400), st.binary(max_size=200).map(lambda rest: b"GGUF\3\0\0\0" + rest)), examples=150)
 def test_any_gguf_header_is_read_or_refused(tmp_path, content):
     file = place(tmp_path, "any.gguf", content)
     wholeness._gguf_bytes.cache_clear()
@@ -121,8 +92,8 @@ def test_any_gguf_header_is_read_or_refused(tmp_path, content):
 
 @fuzz(
     st.one_of(
-        damaged(_safetensors(), 200),
-        changed_json(json.loads(_safetensors()[8:-32]))
+        damaged(SAFETENSORS, 200),
+        changed_json(json.loads(SAFETENSORS[8:-32]))
         .map(lambda header: json.dumps(header).encode())
         .map(lambda text: struct.pack("<Q", len(text)) + text),
     ),

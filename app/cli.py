@@ -9,7 +9,7 @@ import os
 import sys
 
 from app import __version__
-from s3d_core.errors import S3DError
+from s3d_core.errors import OUT_OF_MEMORY, S3DError, is_out_of_memory
 
 # Only the chosen command's module is imported.
 COMMANDS = {
@@ -48,6 +48,11 @@ def main(arguments: list[str] | None = None) -> int:
         return code
     except S3DError as error:
         print(error, file=sys.stderr)
+        return 1
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        print(OUT_OF_MEMORY, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)

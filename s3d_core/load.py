@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from s3d_core.errors import ModelError
+from s3d_core.errors import ModelError, is_out_of_memory
 from s3d_core.gguf import Progress, unpacked
 from s3d_core.kernels import jit
 from s3d_core.target import ARCHITECTURES, Target
@@ -111,9 +111,9 @@ def load(path: Path, dtype: torch.dtype, device: torch.device, progress: Progres
             use_safetensors=True,
             output_loading_info=True,
         )
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise ModelError(f"{path.name} does not fit into the memory of this machine.") from error
     except Exception as error:  # transformers and safetensors raise many kinds for a damaged file
+        if is_out_of_memory(error):
+            raise ModelError(f"{path.name} does not fit into the memory of this machine.") from error
         raise ModelError(f"{path.name} cannot be read as a model ({_brief(error)}); fetch it again.") from error
     if missing := sorted(found["missing_keys"]):
         # transformers would go on with random numbers in their place.
@@ -123,8 +123,10 @@ def load(path: Path, dtype: torch.dtype, device: torch.device, progress: Progres
     try:
         model.to(device).eval()
         target = Target(model)
-    except torch.OutOfMemoryError as error:
-        raise ModelError(f"{path.name} does not fit into the memory of {device}.") from error
+    except (MemoryError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise ModelError(f"{path.name} does not fit into the memory of {device}.") from error
+        raise
     return Loaded(
         target, tokenizer, stop_tokens(tokenizer, target.config, generation), path.stem if path.is_file() else path.name
     )
@@ -178,6 +180,6 @@ def check_folder(path: Path) -> None:
     weight_files(path)
 
 
-def _brief(error: Exception) -> str:
+def _brief(error: BaseException) -> str:
     text = str(error).strip().splitlines()
     return text[0][:160] if text else type(error).__name__

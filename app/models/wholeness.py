@@ -5,10 +5,11 @@ was cut off, as by a download that broke.
 """
 
 import json
+import os
 import struct
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from s3d_core.errors import ModelError
 from s3d_core.trust import weight_files
@@ -32,13 +33,37 @@ _BLOCKS = (
 _BLOCK_OF_TYPE = {kind: (block, size) for block, sizes in _BLOCKS for kind, size in sizes.items()}
 
 
-class _HeaderError(Exception):
+class HeaderError(Exception):
     """The header ends too early or makes no sense."""
 
 
 # What a header that makes no sense may lead to: Python's own errors for a wrong kind, key, number or nesting.
-_UNREADABLE = (_HeaderError, struct.error, ValueError, LookupError, TypeError, AttributeError, OverflowError)
-_UNREADABLE += (RecursionError,)
+_UNREADABLE: tuple[type[Exception], ...] = (HeaderError, struct.error, ValueError, LookupError, TypeError)
+_UNREADABLE += (AttributeError, OverflowError, RecursionError)
+
+
+def gguf_header(path: Path) -> tuple[dict[str, Any], list[str]]:
+    """What a GGUF file says of itself by key, and its tensors' names; of an array only its length is given.
+
+    Raises:
+        HeaderError, OSError, struct.error, ValueError, KeyError: it cannot be read as such a file.
+    """
+    with path.open("rb") as file:
+        if _read(file, 4) != b"GGUF":
+            raise HeaderError
+        version, tensors, values = struct.unpack("<IQQ", _read(file, 20))
+        size = path.stat().st_size
+        if version not in (2, 3) or tensors > size or values > size:
+            raise HeaderError
+        found = {}
+        for _ in range(values):
+            key = _string(file).decode()
+            found[key] = _value(file, _number(file, "I"))
+        names = []
+        for _ in range(tensors):
+            names.append(_string(file).decode())
+            file.seek(8 * _number(file, "I") + 12, os.SEEK_CUR)
+    return found, names
 
 
 def check_file(path: Path) -> None:
@@ -81,7 +106,7 @@ def _safetensors_bytes(path: str, size: int, changed_ns: int) -> int:
     with Path(path).open("rb") as file:
         length = struct.unpack("<Q", _read(file, 8))[0]
         if length > min(size, _LONGEST_HEADER):
-            raise _HeaderError
+            raise HeaderError
         header = json.loads(_read(file, length))
     tensors = (tensor for name, tensor in header.items() if name != "__metadata__")
     return 8 + length + max((tensor["data_offsets"][1] for tensor in tensors), default=0)
@@ -91,10 +116,10 @@ def _safetensors_bytes(path: str, size: int, changed_ns: int) -> int:
 def _gguf_bytes(path: str, size: int, changed_ns: int) -> int:
     with Path(path).open("rb") as file:
         if _read(file, 4) != b"GGUF":
-            raise _HeaderError
+            raise HeaderError
         version, tensors, values = struct.unpack("<IQQ", _read(file, 20))
         if version not in (2, 3) or tensors > size or values > size:
-            raise _HeaderError
+            raise HeaderError
         alignment = 32
         for _ in range(values):
             key = _string(file)
@@ -111,7 +136,7 @@ def _gguf_bytes(path: str, size: int, changed_ns: int) -> int:
 def _read(file: BinaryIO, count: int) -> bytes:
     content = file.read(count)
     if len(content) != count:
-        raise _HeaderError
+        raise HeaderError
     return content
 
 
@@ -122,8 +147,20 @@ def _number(file: BinaryIO, kind: str) -> int:
 def _string(file: BinaryIO) -> bytes:
     length = _number(file, "Q")
     if length > _LONGEST_HEADER:
-        raise _HeaderError
+        raise HeaderError
     return _read(file, length)
+
+
+def _value(file: BinaryIO, kind: int) -> Any:
+    if kind == _STRING:
+        return _string(file).decode(errors="replace")
+    if kind != _ARRAY:
+        return _number(file, _FIXED[kind])
+    at = file.tell()
+    _, count = _number(file, "I"), _number(file, "Q")
+    file.seek(at)
+    _skip(file, kind)
+    return count
 
 
 def _skip(file: BinaryIO, kind: int) -> None:
@@ -134,7 +171,7 @@ def _skip(file: BinaryIO, kind: int) -> None:
         if element in _FIXED:
             bytes_in_array = count * struct.calcsize("<" + _FIXED[element])
             if bytes_in_array > _LONGEST_HEADER:
-                raise _HeaderError
+                raise HeaderError
             _read(file, bytes_in_array)
         else:
             for _ in range(count):
@@ -147,7 +184,7 @@ def _tensor_end(file: BinaryIO) -> int:
     _string(file)
     elements, dimensions = 1, _number(file, "I")
     if dimensions > _MOST_DIMENSIONS:
-        raise _HeaderError
+        raise HeaderError
     for _ in range(dimensions):
         elements *= _number(file, "Q")
     kind, offset = _number(file, "I"), _number(file, "Q")

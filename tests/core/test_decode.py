@@ -4,7 +4,7 @@ import random
 
 import pytest
 import torch
-from core.models import VOCABULARY, build, engine_for, random_adapter
+from core.models import VOCABULARY, build, engine_for
 from scipy.stats import chisquare
 
 from s3d_core.decode import prefill, verify
@@ -23,7 +23,7 @@ def engine():
 
 
 @pytest.mark.parametrize("name", ["llama", "mistral window 24", "phi3 long rope"])
-@pytest.mark.parametrize("strategy", ["skip", "s3d", "lookup"])
+@pytest.mark.parametrize("strategy", ["skip", "s3d", "lookup", "auto"])
 def test_after_every_round_the_cache_equals_a_fresh_prefill(name, strategy):
     """Rolled back too far or one short, a cache still gives the right text at a low acceptance
     (a bug of several other projects), so the K/V themselves are compared."""
@@ -119,6 +119,14 @@ def test_the_context_limit_ends_the_reply(engine):
     assert rounds[-1].context == engine.target.context_limit
 
 
+def test_a_smaller_context_can_be_asked_for(engine):
+    rounds = list(engine.generate(PROMPT, S3D, SamplingSettings(max_tokens=100), context=12))
+    assert rounds[-1].stop_reason == "context"
+    assert rounds[-1].context == 12
+    with pytest.raises(PromptError, match="5 tokens long, but the context as it is set holds 5"):
+        engine.generate(PROMPT, S3D, SamplingSettings(), context=5)
+
+
 def test_cancelling_stops_within_one_round_and_the_next_answer_is_right(engine):
     expected = [t for d in engine.generate(PROMPT, S3D, SamplingSettings(max_tokens=20)) for t in d.ids]
     asked = iter(range(100))
@@ -197,7 +205,8 @@ def test_settings_are_read_at_the_start_of_every_round(engine):
         return seen[-1]
 
     rounds = list(engine.generate(PROMPT, moving, SamplingSettings(max_tokens=30)))
-    assert [d.settings for d in rounds] == seen[-len(rounds) :]
+    assert [d.settings for d in rounds if d.drafted] == seen[-len(rounds) :][: sum(d.drafted > 0 for d in rounds)]
+    assert all(d.settings.strategy == "plain" for d in rounds if not d.drafted)
 
 
 @pytest.mark.parametrize("length", [1, 3, 8])

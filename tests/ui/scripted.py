@@ -5,7 +5,7 @@ ask of the real engine.
 """
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from app.engine.worker import Parts
@@ -34,7 +34,7 @@ INFO = ModelInfo(
 class ScriptedEngine:
     """Attributes:
     reply: the text of every answer; `tokens_per_second` and `per_round` say how fast it comes.
-    seen: the settings each round ran with. asked, sampled: the messages and the sampling of each answer.
+    seen: the settings each round ran with. asked, sampled, contexts: messages, sampling and limit of each answer.
     fail_after: rounds after which an unforeseen error is raised.
     """
 
@@ -48,14 +48,26 @@ class ScriptedEngine:
     seen: list[DraftSettings] = field(default_factory=list)
     asked: list[list[dict]] = field(default_factory=list)
     sampled: list = field(default_factory=list)
+    contexts: list = field(default_factory=list)
     closed: bool = False
 
-    def chat_ids(self, messages):
+    def chat_ids(self, messages, *, continue_last=False):
         self.asked.append(messages)
         return list(range(20))
 
-    def generate(self, ids, draft, sampling, *, cancel=None, on_prefill=None, probe_every=0):
+    def count(self, messages):
+        """A token for each word, and three for each message."""
+        return sum(3 + self.count_text(message["content"]) for message in messages)
+
+    def count_text(self, text):
+        return len(text.split())
+
+    def generate(
+        self, ids, draft, sampling, *, cancel=None, on_prefill=None, probe_every=0, context=None, within_text=False
+    ):
         self.sampled.append(sampling)
+        draft = draft if callable(draft) else lambda value=draft: value
+        self.contexts.append(context)
         begun = time.perf_counter()
         while time.perf_counter() - begun < self.prompt_seconds:
             if cancel():
@@ -71,6 +83,8 @@ class ScriptedEngine:
         for count, at in enumerate(range(0, len(tokens), self.per_round)):
             settings = draft()
             self.seen.append(settings)
+            if settings.strategy == "auto":
+                settings = self.auto(settings, count)
             if cancel():
                 yield self._round(settings, [], "cancelled")
                 return
@@ -82,6 +96,13 @@ class ScriptedEngine:
             last = at + self.per_round >= len(tokens)
             yield self._round(settings, part, "stop" if last else None)
 
+    def auto(self, wished, count):
+        """What Auto runs the round with: three drafts, then a copy, then a plain step, and so on."""
+        drafts = "s3d" if self.info.has_adapter else "lookup"
+        chosen = (drafts, drafts, drafts, "lookup", "plain")[count % 5]
+        tree = {"s3d": 5, "lookup": 3, "plain": 1}[chosen]
+        return replace(wished, strategy=chosen, skipped=9, draft_length=3, tree_size=tree)
+
     def _round(self, settings, part, reason):
         drafting = settings.strategy != "plain"
         accepted = len(part) - 1 if drafting and part else 0
@@ -91,6 +112,9 @@ class ScriptedEngine:
         drafted = settings.tree_size if drafting else 0
         ids = tuple(range(len(part)))
         return Round(ids, pieces, drafted, accepted, depth, 0, ms / 3, ms / 2, ms, 100, settings, reason)
+
+    def forget_texts(self):
+        pass
 
     def measure_plain(self):
         return self.plain_ms

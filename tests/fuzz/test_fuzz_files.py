@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from app.models import library, manifest, wholeness
+from app.models.shape import Shape
 from s3d_core.adapter import CARD, WEIGHTS, Adapter
-from s3d_core.draft import strategies as drafting
 from s3d_core.errors import S3DError
 from s3d_core.load import load
+from s3d_core.strategies import strategies
 from s3d_core.target import Target
 
 CPU = torch.device("cpu")
@@ -88,6 +89,7 @@ def test_any_gguf_header_is_read_or_refused(tmp_path, content):
     wholeness._gguf_bytes.cache_clear()
     check(lambda: wholeness.check_file(file))
     check(lambda: library.find(str(file)))
+    check(lambda: Shape.of(file))
 
 
 @fuzz(
@@ -159,6 +161,7 @@ def check_loading(folder: Path) -> None:
 @fuzz(st.data(), examples=25)
 def test_any_config_is_read_or_refused(folder, config, damage, data):
     damage("config.json", data.draw(changed_json(config)))
+    check(lambda: Shape.of(folder))
     check_loading(folder)
 
 
@@ -187,7 +190,7 @@ def test_any_adapter_is_read_or_refused(target, adapter, data):
             kinds = (torch.float32, torch.bfloat16, torch.int32, torch.bool, torch.float64)
             tensors[name] = torch.full(shape, 7).to(data.draw(st.sampled_from(kinds)))
             save_file(tensors, adapter / WEIGHTS)
-        check(lambda: drafting(target, Adapter.load(adapter, target)))
+        check(lambda: strategies(target, Adapter.load(adapter, target)))
     finally:
         for name, content in whole.items():
             place(adapter, name, content)

@@ -142,11 +142,7 @@ def _unpack(path: Path, dtype: torch.dtype, folder: Path) -> None:
     try:
         tokenizer = AutoTokenizer.from_pretrained(path.parent, **options)
         model = AutoModelForCausalLM.from_pretrained(
-            path.parent,
-            dtype=dtype,
-            quantization_config=GgufConfig(dequantize=True),
-            attn_implementation="sdpa",
-            **options,
+            path.parent, dtype=dtype, quantization_config=GgufConfig(dequantize=True), **options
         )
     except BaseException as error:  # transformers raises many kinds, and a panic in Rust is no Exception
         if isinstance(error, KeyboardInterrupt | SystemExit):

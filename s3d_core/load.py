@@ -104,12 +104,11 @@ def load(path: Path, dtype: torch.dtype, device: torch.device, progress: Progres
     try:
         model, found = AutoModelForCausalLM.from_pretrained(
             folder,
+            config=_config(folder),
             dtype=dtype,
             local_files_only=True,
             trust_remote_code=False,
             use_safetensors=True,
-            # Else the config could name one, and transformers would fetch its code where it can.
-            attn_implementation="sdpa",
             output_loading_info=True,
         )
     except Exception as error:  # transformers and safetensors raise many kinds for a damaged file
@@ -144,8 +143,20 @@ def stock_model(path: Path, dtype: torch.dtype, device: torch.device):
         "trust_remote_code": False,
         "use_safetensors": True,
     }
-    options |= {"attn_implementation": "sdpa"}
-    return AutoModelForCausalLM.from_pretrained(folder, **options).to(device).eval()
+    return AutoModelForCausalLM.from_pretrained(folder, config=_config(folder), **options).to(device).eval()
+
+
+def _config(folder: Path):
+    """A folder's config as transformers reads it, but for the attention.
+
+    A config can name any repository of a hub for it, and where the package `kernels` is installed transformers would
+    fetch and run its code.
+    """
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    config._attn_implementation = "sdpa"
+    return config
 
 
 def stop_tokens(tokenizer, config, generation=None) -> frozenset[int]:

@@ -17,6 +17,7 @@ import torch
 from s3d_core import load as loading
 from s3d_core.adapter import CARD, Adapter, read_card
 from s3d_core.auto import Auto
+from s3d_core.chat_template import chat_text
 from s3d_core.decode import Limits, prefill, rounds
 from s3d_core.errors import AdapterError, PromptError, SettingError
 from s3d_core.gguf import Progress
@@ -185,7 +186,7 @@ class Engine:
         if not self.tokenizer.chat_template:
             raise PromptError("This model has no chat template, so it cannot hold a chat.")
         try:
-            text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+            text = chat_text(self.tokenizer, messages)
         except Exception as error:  # templates raise whatever they like
             raise PromptError(f"This model's chat template refuses these messages: {error}.") from error
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]

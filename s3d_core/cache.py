@@ -9,6 +9,11 @@ from typing import Any
 
 import torch
 
+from s3d_core.errors import is_out_of_memory
+
+# Slots beyond what is needed, where memory is short.
+_LITTLE = 32
+
 
 class Cache:
     """Keys and values of every layer, each `[kv_heads, capacity, head_dim]`.
@@ -50,14 +55,23 @@ class Cache:
         """Make room for `slots` positions, doubling so that growth stays cheap; content is kept.
 
         The capacity is a multiple of 16: compiled attention reads whole vectors of slots.
+        Where there is no memory for that, it grows by a little, more often.
         """
         if slots <= self.capacity:
             return
+        wanted = max(slots, 2 * self.capacity, 256)
+        if self.most is not None and 1.5 * wanted > self.most:
+            wanted = max(slots, self.most)  # the last growth: another one soon would hold nearly all of it twice
+        try:
+            self._grow(wanted)
+        except (MemoryError, RuntimeError) as error:
+            if wanted <= slots + _LITTLE or not is_out_of_memory(error):
+                raise
+            self._grow(slots + _LITTLE)
+
+    def _grow(self, slots: int) -> None:
         held, shape = self.capacity, list(self._all.shape)
-        room = max(slots, 2 * held, 256)
-        if self.most is not None and 1.5 * room > self.most:
-            room = max(slots, self.most)  # the last growth: another one soon would hold nearly all of it twice
-        shape[3] = -(-room // 16) * 16
+        shape[3] = -(-slots // 16) * 16
         new = torch.empty(shape, **self._options)
         new[:, :, :, :held] = self._all
         self._hold(new)

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from s3d_core import template
+from s3d_core.errors import PromptError
+
 
 def chat_text(tokenizer, messages: list[dict[str, Any]]) -> str:
     """The text of a chat, ready for the reply.
@@ -14,21 +17,17 @@ def chat_text(tokenizer, messages: list[dict[str, Any]]) -> str:
         messages: {"role", "content"} each; the first one may be the system's.
 
     Raises:
-        Exception: whatever the template raises for these messages.
+        PromptError: there is no template, it refuses the messages, or does not come to an end.
     """
-
-    def render(chat: list[dict[str, Any]]) -> str:
-        return tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-
     folded = _folded(messages)
     try:
-        text = render(messages)
-    except Exception:
+        text = template.render(tokenizer, messages)
+    except PromptError:
         if folded is None:
             raise
-        return render(folded)
+        return template.render(tokenizer, folded)
     if folded is not None and str(messages[0]["content"]).strip() not in text:
-        return render(folded)
+        return template.render(tokenizer, folded)
     return text
 
 

@@ -183,13 +183,11 @@ class Engine:
         """
         if not messages or not str(messages[-1].get("content", "")).strip():
             raise PromptError("The prompt is empty; type a question first.")
-        if not self.tokenizer.chat_template:
-            raise PromptError("This model has no chat template, so it cannot hold a chat.")
+        text = chat_text(self.tokenizer, messages)
         try:
-            text = chat_text(self.tokenizer, messages)
-        except Exception as error:  # templates raise whatever they like
-            raise PromptError(f"This model's chat template refuses these messages: {error}.") from error
-        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+            return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        except UnicodeEncodeError as error:
+            raise PromptError("The prompt holds half a letter (a lone surrogate); type it anew.") from error
 
     def generate(
         self,
@@ -251,6 +249,12 @@ class Engine:
             if done.drafted == 0 and len(done.ids) == 1:
                 self._plain.append(done.total_ms)  # a plain round is a fresh measurement
             yield done
+
+    def forget_texts(self) -> None:
+        """Draft the next reply as if no text had been written before: what was kept of others would help."""
+        drafting = self.strategies.get("s3d")
+        if isinstance(drafting, S3D):
+            drafting.head.forget()
 
     def memory(self) -> dict[str, int]:
         """Bytes held: weights, K/V cache, adapter."""

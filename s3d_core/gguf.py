@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from s3d_core.errors import ModelError
+from s3d_core.errors import ModelError, is_out_of_memory
 
 Progress = Callable[[str, float], None]
 
@@ -127,11 +127,17 @@ def _unpack(path: Path, dtype: torch.dtype, folder: Path) -> None:
     try:
         tokenizer = AutoTokenizer.from_pretrained(path.parent, **options)
         model = AutoModelForCausalLM.from_pretrained(
-            path.parent, dtype=dtype, quantization_config=GgufConfig(dequantize=True), **options
+            path.parent,
+            dtype=dtype,
+            quantization_config=GgufConfig(dequantize=True),
+            attn_implementation="sdpa",
+            **options,
         )
-    except MemoryError as error:
-        raise ModelError(f"{path.name} does not fit into the memory of this machine.") from error
-    except Exception as error:  # transformers raises many kinds for a file it cannot use
+    except BaseException as error:  # transformers raises many kinds, and a panic in Rust is no Exception
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise
+        if is_out_of_memory(error):
+            raise ModelError(f"{path.name} does not fit into the memory of this machine.") from error
         reason = str(error).strip().splitlines()[:1]
         raise ModelError(f"{path.name} cannot be read as a model ({reason[0] if reason else error!r}).") from error
     said = left_out(path, model.config.to_dict())

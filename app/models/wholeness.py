@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from s3d_core.errors import ModelError
+from s3d_core.trust import weight_files
 
 _LONGEST_HEADER = 1 << 30
+_MOST_DIMENSIONS = 8
 
 # GGUF value types: the struct format of each fixed-size one.
 _FIXED = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -33,6 +35,11 @@ _BLOCK_OF_TYPE = {kind: (block, size) for block, sizes in _BLOCKS for kind, size
 
 class HeaderError(Exception):
     """The header ends too early or makes no sense."""
+
+
+# What a header that makes no sense may lead to: Python's own errors for a wrong kind, key, number or nesting.
+_UNREADABLE: tuple[type[Exception], ...] = (HeaderError, struct.error, ValueError, LookupError, TypeError)
+_UNREADABLE += (AttributeError, OverflowError, RecursionError)
 
 
 def gguf_header(path: Path) -> tuple[dict[str, Any], list[str]]:
@@ -73,7 +80,7 @@ def check_file(path: Path) -> None:
             needed = _safetensors_bytes(str(path), status.st_size, status.st_mtime_ns)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except (HeaderError, struct.error, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+    except _UNREADABLE as error:
         raise ModelError(f"{path} is damaged or is not a model file; fetch it again.") from error
     if status.st_size < needed:
         raise ModelError(f"{path} was cut off: {status.st_size:,} of {needed:,} bytes are there; fetch it again.")
@@ -87,16 +94,7 @@ def check_folder(folder: Path) -> None:
     """
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder} is no model folder: it has no config.json; choose one with safetensors files.")
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        try:
-            names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-        except (OSError, ValueError, KeyError, AttributeError) as error:
-            raise ModelError(f"{index} is damaged; fetch the model again.") from error
-    else:
-        names = sorted(file.name for file in folder.glob("*.safetensors"))
-    if not names:
-        raise ModelError(f"{folder} has no safetensors files, so there is no model in it that can be run.")
+    names = weight_files(folder)
     for name in names:
         if not (folder / name).is_file():
             raise ModelError(f"{folder} is not whole: {name} is missing; fetch the model again.")
@@ -184,8 +182,10 @@ def _skip(file: BinaryIO, kind: int) -> None:
 
 def _tensor_end(file: BinaryIO) -> int:
     _string(file)
-    elements = 1
-    for _ in range(_number(file, "I")):
+    elements, dimensions = 1, _number(file, "I")
+    if dimensions > _MOST_DIMENSIONS:
+        raise HeaderError
+    for _ in range(dimensions):
         elements *= _number(file, "Q")
     kind, offset = _number(file, "I"), _number(file, "Q")
     # Of a type made after this was written, only the start is known.

@@ -11,8 +11,10 @@ from app.chats.conversation import Conversation, Message
 from app.engine.link import EngineLink
 from app.engine.worker import Phase
 from app.hardware import MemoryReading
+from app.server.switch import Switch
 from app.ui.chat.message import ReplyMessage
 from app.ui.chat.pane import ChatPane
+from app.ui.server.dialog import ServerDialog
 from app.ui.speed.meter import summary
 from app.ui.speed.panel import SpeedPanel
 from app.ui.theme import Theme
@@ -27,6 +29,7 @@ SAMPLING = SamplingSettings(temperature=0.2, top_k=40, min_p=0.05, max_tokens=10
 
 _WHY_NOT = {
     Phase.FETCHING: "The model is being fetched …",
+    Phase.COMPARING: "Measuring plain against drafted …",
     Phase.EMPTY: "Choose a model at the top to start",
 }
 
@@ -58,6 +61,7 @@ class Window(QMainWindow):
         self.topbar = TopBar(self._theme.mode)
         self.chat = ChatPane()
         self.panel = SpeedPanel(link.settings)
+        self.server = ServerDialog(Switch(link), parent=self)
         self._build()
         self._connect_parts()
         self._connect_link()
@@ -101,18 +105,24 @@ class Window(QMainWindow):
         self.topbar.model_chosen.connect(self.link.load)
         self.topbar.theme_chosen.connect(self._on_theme_chosen)
         self.topbar.panel_toggled.connect(self._on_panel_toggled)
+        self.topbar.server_wanted.connect(self.server.show)
+        self.server.switched.connect(self.topbar.show_served)
         self.topbar.train_wanted.connect(self.train)
         self.chat.composer.sent.connect(self.send)
         self.chat.composer.stopped.connect(self.stop)
         self.chat.retry.connect(self.link.open_first)
         self.chat.transcript.regenerate.connect(self.regenerate)
         self.panel.show_drafted.connect(self.chat.transcript.show_drafted)
+        self.panel.measure_wanted.connect(self.link.compare)
+        self.panel.measure_stopped.connect(self.link.stop)
+        self.topbar.gauge.nearly_full.connect(self.chat.notice.info)
         self._theme.changed.connect(self._renew)
         self.unforeseen.connect(self.chat.notice.error)
 
     def _connect_link(self) -> None:
         link = self.link
         link.phase_changed.connect(self._on_phase)
+        link.phase_changed.connect(self.panel.show_phase)
         link.progress.connect(self.topbar.show_progress)
         link.progress.connect(self.chat.welcome.show_progress)
         link.prefill.connect(self.topbar.show_prefill)
@@ -124,6 +134,8 @@ class Window(QMainWindow):
         link.rounds_done.connect(self._on_rounds)
         link.finished.connect(self._on_finished)
         link.failed.connect(self._on_failed)
+        link.compare_progress.connect(self.panel.compare.show_progress)
+        link.compared.connect(self.panel.compare.show_comparison)
         link.notice.connect(self.chat.notice.info)
         link.memory_changed.connect(self.topbar.gauge.show_own)
         link.closed.connect(self._on_link_closed)
@@ -141,9 +153,8 @@ class Window(QMainWindow):
 
     def _set_tab_order(self) -> None:
         bar, panel, composer = self.topbar, self.panel, self.chat.composer
-        order = [composer.field, composer.button, bar.new, bar.models, bar.panel, bar.menu, panel.drafting]
-        order += [part.slider for part in (panel.skipped, panel.draft_length, panel.tree_size, panel.exactness)]
-        order += [panel.colouring, self.chat.transcript]
+        order = [composer.field, composer.button, bar.new, bar.models, bar.gauge, bar.panel, bar.menu]
+        order += [*panel.tab_order, self.chat.transcript]
         for before, after in pairwise(order):
             QWidget.setTabOrder(before, after)
 
@@ -245,7 +256,7 @@ class Window(QMainWindow):
             self._undo_empty_reply()
 
     def _on_failed(self, kind: str, sentence: str) -> None:
-        if kind == "answer" and self._reply is not None:
+        if kind in ("answer", "memory") and self._reply is not None:
             if self.conversation.turns[-1].text:
                 self._reply.finish("ended by an error")
                 self._reply = None
@@ -257,6 +268,9 @@ class Window(QMainWindow):
         if kind == "fetch" and not in_chat:
             return
         retry = self.link.open_first if kind in ("fetch", "load") and self.link.info is None else None
+        if kind == "memory" and self.panel.drafting.isChecked():
+            self.chat.notice.error(sentence, "Turn drafting off", self.panel.drafting.click)
+            return
         self.chat.notice.error(sentence, "Retry" if retry else "", retry)
 
     def _on_link_closed(self) -> None:
@@ -286,7 +300,7 @@ class Window(QMainWindow):
         self._store("theme", mode)
 
     def _renew(self) -> None:
-        for part in (self.topbar, self.chat, self.panel):
+        for part in (self.topbar, self.chat, self.panel, self.server):
             part.renew()
 
     def _on_panel_toggled(self, shown: bool) -> None:
@@ -314,6 +328,7 @@ class Window(QMainWindow):
         if self.training is not None:
             self.training.window_closes()
         self.hide()
+        self.server.switch.turn_off(wait=False)
         self.link.close()
 
     def _stored(self, name: str, default):

@@ -233,8 +233,10 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
             half = b.shl(pair, ir.Constant(words, [16] * LANES))
         return b.bitcast(half, vector)
 
-    def multiply(matrix, panel, tile_x, length, sums):
+    def multiply(matrix, panel, tile_x, length, is_last, sums):
         """Add the products with one panel of a matrix to the sums, one vector per (row, block of the panel)."""
+        # The first tile reads a panel from memory; while the last one multiplies with it, the next is asked for.
+        ahead = b.select(is_last, code.whole(layout.block_bytes(length)), code.whole(_AHEAD))
         starts = [code.at(matrix, code.times(block(panel, i), layout.block_bytes(length))) for i in range(width)]
 
         def body(k, sums):
@@ -243,7 +245,7 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
             for u in range(0, _UNROLL, inputs):
                 places = [code.at(start, along, u // inputs * LANES * 4) for start in starts]
                 for place in places:
-                    b.call(prefetch, [code.at(place, _AHEAD), *hints])
+                    b.call(prefetch, [code.at(place, ahead), *hints])
                 if layout.dots:
                     factors = [code.load(place, words) for place in places]
                     for r in range(rows):
@@ -267,9 +269,10 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
 
     with code.loop(first, end) as panel, code.loop(0, tiles) as tile:
         sums = [code.number(0.0, LANES)] * (rows * width)
-        sums = multiply(weights, panel, code.at(x, code.times(tile, rows * into * unit)), into, sums)
+        is_last = b.and_(b.icmp_signed(">", tile, code.whole(0)), b.icmp_signed("==", code.add(tile, 1), tiles))
+        sums = multiply(weights, panel, code.at(x, code.times(tile, rows * into * unit)), into, is_last, sums)
         if rank:
-            sums = multiply(low, panel, code.at(low_x, code.times(tile, rows * rank * unit)), rank, sums)
+            sums = multiply(low, panel, code.at(low_x, code.times(tile, rows * rank * unit)), rank, is_last, sums)
         for r in range(rows):
             row = code.add(code.times(tile, rows), r)
             out_bytes = 2 if narrow else 4

@@ -178,30 +178,36 @@ def attend(worker: Worker) -> None:
             for g in range(group):
                 place = code.at(scores, code.times(line, g), code.times(code.add(open_slots, slot), 4))
                 code.store(b.fadd(code.load(place, code.f32), added), place)
-        inverse = [_softmax(code, code.at(scores, code.times(line, g)), slots, rounded) for g in range(group)]
+        for g in range(group):
+            _exponentials(code, code.at(scores, code.times(line, g)), slots, rounded)
 
         def weigh(slot, sums, values=values):
             value = [code.load(code.at(values, code.times(slot, dim * 4), 4 * d), vector) for d in parts]
-            following = []
+            following, totals = [], []
             for g in range(group):
                 share = code.load(code.at(scores, code.times(line, g), code.times(slot, 4)), code.f32)
+                totals.append(b.fadd(sums[group * len(value) + g], share))
                 share = code.spread(share, lanes)
                 for i, part in enumerate(value):
                     following.append(code.call_float("fma", share, part, sums[g * len(value) + i]))
-            return following
+            return following + totals
 
-        sums = code.fold(0, slots, 1, [code.number(0.0, lanes)] * (group * len(parts)), weigh)
+        # Slot by slot: a tree's hidden slots in between then change nothing, so that a row's result is the
+        # same in every tree, to the last bit.
+        zeros = [code.number(0.0, lanes)] * (group * len(parts)) + [code.number(0.0)] * group
+        sums = code.fold(0, slots, 1, zeros, weigh)
         for g in range(group):
             column = code.times(code.add(code.times(head, group), g), dim * worker.unit)
             goal = code.at(normed, code.times(row, shape.attended * worker.unit), column)
+            inverse = code.spread(b.fdiv(code.number(1.0), sums[group * len(parts) + g]), lanes)
             for i, d in enumerate(parts):
-                result = b.fmul(sums[g * len(parts) + i], code.spread(inverse[g], lanes))
+                result = b.fmul(sums[g * len(parts) + i], inverse)
                 worker.put(result, code.at(goal, worker.unit * d))
     code.barrier()
 
 
-def _softmax(code: Code, line, slots, rounded):
-    """Replace a line of scores by their exponentials over the largest; returns one over their sum."""
+def _exponentials(code: Code, line, slots, rounded) -> None:
+    """Replace a line of scores by their exponentials over the largest; those of hidden slots are 0."""
     b, vector = code.b, code.floats(LANES)
     lowest = code.number(-3.0e38)
     with code.loop(slots, rounded) as slot:
@@ -213,12 +219,9 @@ def _softmax(code: Code, line, slots, rounded):
     largest = code.fold(0, rounded, LANES, [code.spread(lowest, LANES)], larger)[0]
     reduce = code.external(f"llvm.vector.reduce.fmax.v{LANES}f32", code.f32, [vector])
     largest = code.spread(b.call(reduce, [largest]), LANES)
-
-    def weigh(slot, held):
+    hidden, nothing = code.number(-1.0e38, LANES), code.number(0.0, LANES)
+    with code.loop(0, rounded, LANES) as slot:
         place = code.at(line, code.times(slot, 4))
-        weight = _exp(code, b.fsub(code.load(place, vector), largest))
-        code.store(weight, place)
-        return [b.fadd(held[0], weight)]
-
-    total = code.sum_lanes(code.fold(0, rounded, LANES, [code.number(0.0, LANES)], weigh)[0])
-    return b.fdiv(code.number(1.0), total)
+        score = code.load(place, vector)
+        weight = _exp(code, b.fsub(score, largest))
+        code.store(b.select(b.fcmp_ordered(">", score, hidden), weight, nothing), place)

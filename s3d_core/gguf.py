@@ -31,9 +31,9 @@ def unpacked(path: Path, dtype: torch.dtype, progress: Progress) -> Path:
     folder = path.with_name(f"{path.stem}.{name}")
     source = {"bytes": path.stat().st_size, "mtime_ns": path.stat().st_mtime_ns}
     try:
-        if json.loads((folder / _STAMP).read_text()).items() >= source.items():
+        if json.loads((folder / _STAMP).read_text()) == source:
             return folder
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError):
         pass  # not made yet, or not wholly
     progress("Checking the file", 0.05)
     values = _check(path)

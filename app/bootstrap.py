@@ -30,13 +30,22 @@ def run_window() -> int:
 
     from app.diagnostics import hooks, log
     from app.diagnostics.runs import Run
+    from app.models.places import data_dir
+    from app.single_instance import NO_ANSWER, SingleInstance
 
+    application = make_application()
+    single = SingleInstance(data_dir())
+    if not single.claim():
+        if single.raise_other():
+            return 0
+        print(NO_ANSWER, file=sys.stderr)
+        return 1
     log.start_log()
     hooks.catch_qt_messages()
     run = Run()
     run.begin()
     try:
-        qasync.run(live(make_application(), run))
+        qasync.run(live(application, run, single))
     except KeyboardInterrupt:
         run.end()
         return 130
@@ -45,6 +54,7 @@ def run_window() -> int:
         raise
     finally:
         hooks.let_qt_messages_go()
+        single.release()
     run.end()
     return 0
 
@@ -74,13 +84,14 @@ def make_application():
     return application
 
 
-async def live(application, run) -> None:
+async def live(application, run, single) -> None:
     """The window's life: show it, start the decoder behind it, wait until both have ended."""
     from PySide6.QtCore import QSettings
 
+    from app.chats.store import open_store
     from app.diagnostics import hooks
     from app.engine.link import EngineLink
-    from app.models.places import data_dir
+    from app.models.places import chats_path, data_dir
     from app.ui.chat import highlight
     from app.ui.diagnostics import Diagnostics
     from app.ui.window import Window
@@ -89,8 +100,9 @@ async def live(application, run) -> None:
     loop.set_default_executor(ThreadPoolExecutor(2, "waiting"))
     over = asyncio.Event()
     settings = QSettings(str(data_dir() / "window.ini"), QSettings.Format.IniFormat)
-    window = Window(application, EngineLink(), settings)
+    window = Window(application, EngineLink(), settings, open_store(chats_path()))
     window.closed.connect(over.set)
+    single.raise_wanted.connect(window.come_forward)
     application.commitDataRequest.connect(lambda manager: window.close())
     # A queued call: an error may come from any thread.
     hooks.catch_errors(window.unforeseen.emit, window.close)

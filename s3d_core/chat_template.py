@@ -6,8 +6,8 @@ from s3d_core import template
 from s3d_core.errors import PromptError
 
 
-def chat_text(tokenizer, messages: list[dict[str, Any]]) -> str:
-    """The text of a chat, ready for the reply.
+def chat_text(tokenizer, messages: list[dict[str, Any]], *, continue_last: bool = False) -> str:
+    """The text of a chat, ready for the reply, or for the rest of it with `continue_last`.
 
     Some templates leave a system message out without a word (the first of Phi-3-mini) and some refuse
     it (Mistral's first ones). What it says then stands before the first user's words.
@@ -21,13 +21,13 @@ def chat_text(tokenizer, messages: list[dict[str, Any]]) -> str:
     """
     folded = _folded(messages)
     try:
-        text = template.render(tokenizer, messages)
+        text = template.render(tokenizer, messages, continue_last=continue_last)
     except PromptError:
         if folded is None:
             raise
-        return template.render(tokenizer, folded)
+        return template.render(tokenizer, folded, continue_last=continue_last)
     if folded is not None and str(messages[0]["content"]).strip() not in text:
-        return template.render(tokenizer, folded)
+        return template.render(tokenizer, folded, continue_last=continue_last)
     return text
 
 

@@ -33,6 +33,8 @@ from s3d_core.text import TextStream
 
 ADAPTERS = Path(__file__).resolve().parent.parent / "resources" / "adapters"
 _PLAIN_STEPS = 8
+# So many tokens of a reply are decoded again to find out how its continuation begins.
+_TEXT_BEFORE = 8
 
 
 class Engine:
@@ -175,15 +177,18 @@ class Engine:
         x = self.target.cached_pass(row, position, max(at, last or 0), self.cache, one)
         return int(self.target.logits(x).argmax())
 
-    def chat_ids(self, messages: list[dict]) -> list[int]:
+    def chat_ids(self, messages: list[dict], *, continue_last: bool = False) -> list[int]:
         """A chat as token ids by the model's own template, ready for the reply.
+
+        Args:
+            continue_last: the last message is a reply that is to be gone on with; nothing is put behind its text.
 
         Raises:
             PromptError: there is nothing to answer, or the template refuses the messages.
         """
         if not messages or not str(messages[-1].get("content", "")).strip():
             raise PromptError("The prompt is empty; type a question first.")
-        text = chat_text(self.tokenizer, messages)
+        text = chat_text(self.tokenizer, messages, continue_last=continue_last)
         try:
             return self.tokenizer(text, add_special_tokens=False)["input_ids"]
         except UnicodeEncodeError as error:
@@ -198,6 +203,7 @@ class Engine:
         cancel: Callable[[], bool] | None = None,
         on_prefill: Callable[[int, int], None] | None = None,
         probe_every: int = 0,
+        within_text: bool = False,
     ) -> Iterator[Round]:
         """Continue `ids`, one `Round` at a time; the last one has a stop reason.
 
@@ -207,6 +213,7 @@ class Engine:
             on_prefill: called with (tokens read, tokens to read).
             probe_every: every so many rounds one goes without drafts and refreshes `plain_ms`; the
                 speed-up shown is then one under the same conditions. 0 for none.
+            within_text: `ids` end in the middle of a text, so that a space may come first.
 
         Raises:
             PromptError: the prompt is empty or longer than the context.
@@ -234,10 +241,10 @@ class Engine:
             return settings
 
         checked()
-        return self._generate(list(ids), checked, sampling, cancel, on_prefill, probe_every)
+        text = TextStream(self.tokenizer, sampling.stop, ids[-_TEXT_BEFORE:] if within_text else ())
+        return self._generate(list(ids), checked, sampling, text, cancel, on_prefill, probe_every)
 
-    def _generate(self, ids, read, sampling, cancel, on_prefill, probe_every) -> Iterator[Round]:
-        text = TextStream(self.tokenizer, sampling.stop)
+    def _generate(self, ids, read, sampling, text, cancel, on_prefill, probe_every) -> Iterator[Round]:
         if not prefill(self.target, self.cache, ids, cancel, on_prefill):
             yield Round((), (), 0, 0, 0, 0, 0.0, 0.0, 0.0, len(ids), read(), "cancelled")
             return

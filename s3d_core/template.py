@@ -14,8 +14,8 @@ class _EndlessError(BaseException):
     """Ends a template's thread."""
 
 
-def render(tokenizer, messages: list[dict], seconds: float = SECONDS) -> str:
-    """A chat as text by the model's own template, ready for the reply.
+def render(tokenizer, messages: list[dict], *, continue_last: bool = False, seconds: float = SECONDS) -> str:
+    """A chat as text by the model's own template, ready for the reply, or for the rest of it with `continue_last`.
 
     Raises:
         PromptError: there is no template, it refuses the messages, or does not come to an end.
@@ -29,7 +29,13 @@ def render(tokenizer, messages: list[dict], seconds: float = SECONDS) -> str:
 
     def work() -> None:
         try:
-            done.append(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+            text = tokenizer.apply_chat_template(
+                [dict(message) for message in messages],
+                tokenize=False,
+                add_generation_prompt=not continue_last,
+                continue_final_message=continue_last,
+            )
+            done.append(text)
         except BaseException as error:
             done.append(error)
 

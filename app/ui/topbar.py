@@ -37,7 +37,7 @@ _CLOCK_MS = 100
 
 class TopBar(QFrame):
     """Signals:
-    new_chat, panel_toggled(bool): the buttons.
+    new_chat, sidebar_toggled(bool), panel_toggled(bool): the buttons.
     model_chosen: path of an installed model.
     theme_chosen: one of `MODES`.
     server_wanted: the local server's window.
@@ -45,6 +45,7 @@ class TopBar(QFrame):
     """
 
     new_chat = Signal()
+    sidebar_toggled = Signal(bool)
     panel_toggled = Signal(bool)
     model_chosen = Signal(object)
     theme_chosen = Signal(str)
@@ -54,6 +55,9 @@ class TopBar(QFrame):
     def __init__(self, theme_mode: str, parent=None):
         super().__init__(parent)
         self.setObjectName("TopBar")
+        self.sidebar = _button("Show or hide the chats (Ctrl+Shift+S)", "Chats")
+        self.sidebar.setCheckable(True)
+        self.sidebar.clicked.connect(self.sidebar_toggled)
         self.new = _button("New chat (Ctrl+N)", "New chat")
         self.new.clicked.connect(self.new_chat)
         self.models = _Box(toolTip="The model that answers")
@@ -78,6 +82,7 @@ class TopBar(QFrame):
         row = QHBoxLayout()
         row.setContentsMargins(12, 7, 12, 6)
         row.setSpacing(8)
+        row.addWidget(self.sidebar)
         row.addWidget(self.new)
         row.addWidget(self.models)
         row.addSpacing(4)
@@ -165,6 +170,7 @@ class TopBar(QFrame):
 
     def renew(self) -> None:
         """Take the theme's present colours."""
+        self.sidebar.setIcon(icon("sidebar"))
         self.new.setIcon(icon("new"))
         self.panel.setIcon(icon("panel"))
         self.menu.setIcon(icon("menu"))

@@ -98,3 +98,17 @@ def test_the_same_seed_gives_the_same_text_at_every_slider_position(engine, prom
             assert written(engine, ids, draft, sampling) == plain, f"{draft} on {number}"
         moving = itertools.cycle(S3D)
         assert written(engine, ids, lambda moving=moving: next(moving), sampling) == plain
+
+
+def test_a_reply_cut_off_in_the_middle_is_continued_as_if_it_had_not_been(engine):
+    asked = [{"role": "user", "content": "Why does bread rise?"}]
+    sampling = SamplingSettings(max_tokens=40)
+    rounds = engine.generate(engine.chat_ids(asked), S3D[1], sampling)
+    whole = "".join(done.text for done in rounds)
+    cut = whole.rindex(" ", 0, len(whole) // 2)
+    said = [*asked, {"role": "assistant", "content": whole[:cut]}]
+    ids = engine.chat_ids(said, continue_last=True)
+    assert engine.tokenizer.decode(ids).endswith(whole[:cut])
+    assert said[-1]["content"] == whole[:cut]
+    rest = "".join(done.text for done in engine.generate(ids, S3D[1], sampling, within_text=True))
+    assert (whole[:cut] + rest).startswith(whole)

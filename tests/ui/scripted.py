@@ -50,11 +50,11 @@ class ScriptedEngine:
     sampled: list = field(default_factory=list)
     closed: bool = False
 
-    def chat_ids(self, messages):
+    def chat_ids(self, messages, *, continue_last=False):
         self.asked.append(messages)
         return list(range(20))
 
-    def generate(self, ids, draft, sampling, *, cancel=None, on_prefill=None, probe_every=0):
+    def generate(self, ids, draft, sampling, *, cancel=None, on_prefill=None, probe_every=0, within_text=False):
         self.sampled.append(sampling)
         draft = draft if callable(draft) else lambda value=draft: value
         begun = time.perf_counter()

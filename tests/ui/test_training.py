@@ -83,7 +83,7 @@ def test_the_end_offers_to_load_the_model_with_its_drafts(dialog, job, qtbot):
     tell(job, State.DONE, after=1.44)
     dialog.look()
     assert dialog.speeds.text() == "Before (lookup): 1.05× plain decoding · after: 1.44×"
-    assert dialog.start.text() == "Train again"
+    assert dialog.start.text() == "Train further"
     with qtbot.waitSignal(dialog.trained) as caught:
         qtbot.mouseClick(dialog.use, Qt.MouseButton.LeftButton)
     assert caught.args == [Path(INFO.path)]

@@ -4,7 +4,6 @@ Jobs come through a queue and run one after the other. Everything that leaves th
 for what happens now and then, `outbox` for rounds, which are too many for a signal each.
 """
 
-import contextlib
 import logging
 import queue
 import threading
@@ -17,13 +16,15 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QThread, Signal
 
+from app.chats.overflow import DROP, ContextPlan, fit, room_for_prompt
 from app.diagnostics.private import private
 from app.engine.compare import compare
-from app.engine.faults import ON_CPU, TOO_LONG, explain, give_back, is_gpu_lost
 from app.engine.live import LiveSettings
-from app.engine.parts import Parts, Progress, real_parts
+from app.engine.parts import CancelledError, Parts, Progress, real_parts
+from app.engine.phase import Phase
 from app.engine.preload import unsettle
-from s3d_core.errors import S3DError, is_out_of_memory
+from app.engine.sentences import SLOWER, TOO_LONG, explain, give_back
+from s3d_core.errors import PromptError, S3DError, is_out_of_memory
 from s3d_core.settings import PROBE_EVERY, DraftSettings, SamplingSettings
 from s3d_core.stats import Round, Totals
 from s3d_core.tune import Guard
@@ -32,32 +33,6 @@ log = logging.getLogger(__name__)
 
 PROGRESS_EVERY = 0.05
 MEMORY_EVERY = 1.0
-
-SLOWER = (
-    "Drafting was slower than plain decoding here, so it is off for the rest of this answer. "
-    "Move a slider to try again."
-)
-
-
-class Phase:
-    """What the worker is doing, as the text that crosses the thread."""
-
-    STARTING = "starting"
-    FETCHING = "fetching"
-    LOADING = "loading"
-    MEASURING = "measuring"
-    READY = "ready"
-    READING = "reading"
-    WRITING = "writing"
-    COMPARING = "comparing"
-    EMPTY = "empty"
-
-    BUSY = (STARTING, FETCHING, LOADING, MEASURING, READING, WRITING, COMPARING)
-    ANSWERING = (READING, WRITING)
-
-
-class CancelledError(Exception):
-    """Raised in progress callbacks to leave a load or a download that the user stopped."""
 
 
 @dataclass
@@ -81,6 +56,8 @@ class EngineWorker(QThread):
         plain_measured: milliseconds of one plain decoding step on this machine.
         reply_finished: Totals of the reply.
         compare_progress: (tokens written, tokens to write) of a comparison. compared: Comparison, or None if stopped.
+        counted: (tokens of the messages, tokens of each text), see `count`.
+        dropped: messages that were left out of the reply about to be written, as the context cannot hold them.
         failed: (kind of job, or "memory" for an answer that memory was too short for; sentence).
         notice: a sentence worth showing.
         memory_changed: bytes by name, from `Engine.memory`.
@@ -97,8 +74,9 @@ class EngineWorker(QThread):
     reply_finished = Signal(object)
     compare_progress = Signal(int, int)
     compared = Signal(object)
+    counted = Signal(int, object)
+    dropped = Signal(int)
     failed = Signal(str, str)
-    refused = Signal(object, str)
     notice = Signal(str)
     memory_changed = Signal(object)
 
@@ -123,17 +101,25 @@ class EngineWorker(QThread):
         """List the installed models and load the first; fetch the default model when there is none."""
         self._put(Job("fetch", self._open_first))
 
-    def load(self, path: Path, anyway: bool = False) -> None:
-        """Load a model in the place of the present one; `anyway` even where it does not seem to fit."""
-        self._put(Job("load", lambda job: self._load(job, path, anyway)))
+    def load(self, path: Path) -> None:
+        """Load a model in the place of the present one."""
+        self._put(Job("load", lambda job: self._load(job, path)))
 
     def unload(self) -> None:
         """Give the model's memory back."""
         self._put(Job("unload", lambda job: self._unload()))
 
-    def answer(self, messages: list[dict], sampling: SamplingSettings) -> None:
+    def answer(self, messages: list[dict], sampling: SamplingSettings, plan: ContextPlan) -> None:
         """Write a reply to messages of {"role", "content"}, or go on with the reply that is the last of them."""
-        self._put(Job("answer", lambda job: self._answer(job, messages, sampling)))
+        self._put(Job("answer", lambda job: self._answer(job, messages, sampling, plan)))
+
+    def count(self, messages: list[dict], texts: list[str]) -> None:
+        """Count the tokens of a chat, and of texts by themselves. Of several that wait only the last is done."""
+        with self._lock:
+            for job in self._pending:
+                if job.kind == "count":
+                    job.cancel.set()
+        self._put(Job("count", lambda job: self._count(messages, texts)))
 
     def compare(self, messages: list[dict], settings: DraftSettings, sampling: SamplingSettings) -> None:
         """Measure plain decoding against `settings` on the reply to messages of {"role", "content"}."""
@@ -203,9 +189,9 @@ class EngineWorker(QThread):
                     self.failed.emit(job.kind, explain(error))
             elif job.kind == "answer":
                 self.reply_finished.emit(Totals(stop_reason="cancelled"))
-            if is_gpu_lost(error):
-                self._go_on_without_gpu()
-        self.phase_changed.emit(Phase.READY if self._engine is not None else Phase.EMPTY)
+        # Counting is no phase: the window may have asked for an answer meanwhile.
+        if job.kind != "count":
+            self.phase_changed.emit(Phase.READY if self._engine is not None else Phase.EMPTY)
 
     def _open_first(self, job: Job) -> None:
         self.phase_changed.emit(Phase.STARTING)
@@ -221,12 +207,9 @@ class EngineWorker(QThread):
         job.kind = "load"
         self._load(job, path)
 
-    def _load(self, job: Job, path: Path, anyway: bool = False) -> None:
+    def _load(self, job: Job, path: Path) -> None:
         """The old model makes room first, and comes back when the new one cannot be used."""
         before = self._last_good
-        if not anyway and (why := self._parts.refuse(path)):
-            self.refused.emit(path, why)
-            return
         self._close_engine()
         try:
             self._open(path, self._reporter(job))
@@ -245,10 +228,10 @@ class EngineWorker(QThread):
         with self._lock:
             return any(job.kind == "load" and not job.cancel.is_set() for job in self._pending[1:])
 
-    def _open(self, path: Path, report: Progress, open_engine: Callable[[Path, Progress], Any] | None = None) -> None:
+    def _open(self, path: Path, report: Progress) -> None:
         self.phase_changed.emit(Phase.LOADING)
         self.opening.emit(path)
-        engine = (open_engine or self._parts.open_engine)(path, report)
+        engine = self._parts.open_engine(path, report)
         self._engine, self._last_good = engine, path
         self.loaded.emit(engine.info)
         if engine.info.notice:
@@ -258,20 +241,6 @@ class EngineWorker(QThread):
             self.phase_changed.emit(Phase.MEASURING)
             engine.measure_plain()
         self._tell_plain(engine)
-
-    def _go_on_without_gpu(self) -> None:
-        """Load the model once more, on the CPU."""
-        open_on_cpu, path = self._parts.open_on_cpu, self._last_good
-        if self._engine is None or open_on_cpu is None or path is None or self._engine.info.device == "cpu":
-            return
-        try:
-            with contextlib.suppress(Exception):  # whatever touches the GPU now may fail
-                self._close_engine()
-            self._open(path, self._reporter(None), open_on_cpu)
-        except Exception as error:
-            self.failed.emit("load", explain(error))
-        else:
-            self.notice.emit(ON_CPU)
 
     def _close_engine(self) -> None:
         engine, self._engine, self._plain_ms = self._engine, None, None
@@ -284,13 +253,27 @@ class EngineWorker(QThread):
                 self.memory_changed.emit({})
                 self.unloaded.emit()
 
-    def _answer(self, job: Job, messages: list[dict], sampling: SamplingSettings) -> None:
+    def _count(self, messages: list[dict], texts: list[str]) -> None:
+        engine = self._engine
+        if engine is not None:
+            try:
+                whole = engine.count(messages) if messages else 0
+            except PromptError:  # it will be said when it is sent
+                whole = 0
+            self.counted.emit(whole, [engine.count_text(text) for text in texts])
+
+    def _answer(self, job: Job, messages: list[dict], sampling: SamplingSettings, plan: ContextPlan) -> None:
         engine = self._loaded_engine()
         started = told = time.perf_counter()
         for message in messages:
             private.remember(message["content"])
         self.phase_changed.emit(Phase.READING)
         totals, guard = Totals(plain_ms=engine.plain_ms), Guard()
+        limit = plan.limit_of(engine.info.context_limit)
+        if plan.overflow == DROP:
+            messages, dropped = fit(messages, engine.count, room_for_prompt(limit, sampling.max_tokens))
+            if dropped:
+                self.dropped.emit(dropped)
 
         def settings() -> DraftSettings:
             return guard.settings(self._settings.value)
@@ -303,6 +286,7 @@ class EngineWorker(QThread):
             cancel=job.cancel.is_set,
             on_prefill=self.prefill.emit,
             probe_every=PROBE_EVERY,
+            context=limit,
             **({"within_text": True} if goes_on else {}),
         )
         for done in rounds:

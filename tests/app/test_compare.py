@@ -5,7 +5,7 @@ from ui.scripted import ScriptedEngine, scripted_parts
 
 from app.engine.compare import TOKENS, TURNS, Comparison, Run, compare
 from app.engine.link import EngineLink
-from app.engine.worker import Phase
+from app.engine.phase import Phase
 from s3d_core.settings import DraftSettings, SamplingSettings
 from s3d_core.stats import Totals
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import pytest
 from ui.scripted import ScriptedEngine, scripted_parts
 
-from app.engine.faults import GPU_LOST, explain
 from app.engine.link import EngineLink
-from app.engine.worker import Parts, Phase
+from app.engine.parts import Parts
+from app.engine.phase import Phase
+from app.engine.sentences import GPU_LOST, explain
 from s3d_core.errors import OUT_OF_MEMORY, ModelError
 from s3d_core.settings import SamplingSettings
 

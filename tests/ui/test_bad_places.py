@@ -13,7 +13,8 @@ from ui.scripted import ScriptedEngine
 from ui.test_program_start import ROOT, start
 from ui.test_window import reply_text, wait_for
 
-from app.engine.worker import TOO_LONG, Phase
+from app.engine.phase import Phase
+from app.engine.sentences import TOO_LONG
 
 # Opens the window on the scripted engine, asks, waits for the answer, closes.
 SCRIPT = """

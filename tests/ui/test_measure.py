@@ -4,7 +4,7 @@ from PySide6.QtCore import Qt
 from ui.conftest import PATIENCE_MS
 
 from app.engine.compare import Comparison, Run
-from app.engine.worker import Phase
+from app.engine.phase import Phase
 from app.ui.speed.compare import said_of
 from s3d_core.settings import DraftSettings
 from s3d_core.stats import Totals

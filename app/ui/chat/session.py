@@ -5,12 +5,13 @@ from contextlib import contextmanager
 
 from PySide6.QtCore import QObject, Signal
 
+from app.attach.fence import without_files
 from app.chats.errors import StoreError
 from app.chats.model import EDITED, Message
 from app.chats.store import Store
 from app.chats.titles import title_from
 from app.engine.link import EngineLink
-from app.engine.worker import Phase
+from app.engine.phase import Phase
 from app.ui.chat.message import Turn
 from app.ui.chat.pane import ChatPane
 from app.ui.chat.writing import ReplyWriter, Writing
@@ -59,6 +60,8 @@ class ChatSession(QObject):
         transcript.edited.connect(self.edit)
         transcript.branch_wanted.connect(self.show_branch)
         self.conversation = store.conversation((store.last_opened() or store.empty_chat()).id)
+        with self._said():
+            store.mark_opened(self.conversation.chat_id)  # so that what is typed in it is found again
         self._show()
 
     @property
@@ -128,7 +131,7 @@ class ChatSession(QObject):
             with self.store.transaction():
                 turn, reply = self.store.add_turn(chat, parent, text)
                 if not self.store.title(chat):
-                    self.store.rename(chat, title_from(text))
+                    self.store.rename(chat, title_from(without_files(text)[0] or text))
             for message in (turn, reply):
                 self.conversation.add(message)
                 if parent == before:

@@ -291,6 +291,7 @@ class Transcript(QScrollArea):
             view.start_editing(self._edits.pop(key))
         self._shown.insert(at, view)
         self._layout.insertWidget(1 + at, view)
+        view.show()  # else it is shown, and has a height, only when the event loop comes to it
 
     def _drop(self, view: MessageView) -> None:
         if view.editor is not None:

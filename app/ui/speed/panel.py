@@ -4,7 +4,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from app.engine.live import LiveSettings
-from app.engine.worker import Phase
+from app.engine.phase import Phase
 from app.ui.speed.compare import CompareCard
 from app.ui.speed.controls import Switch, caption, figure, separator, switch_row
 from app.ui.speed.drafting import DraftControls

@@ -385,3 +385,16 @@ def test_the_loader_names_only_families_it_can_run(folder):
     for name in loading.ARCHITECTURES:
         (folder / "config.json").write_text(json.dumps(config | {"architectures": [name]}))
         loading.check_folder(folder)
+
+
+def test_two_programs_may_unpack_a_file_at_once(file, monkeypatch):
+    """Each would have written into the other's half-made folder."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    made = []
+    original = unpacking._unpack
+    monkeypatch.setattr(unpacking, "_unpack", lambda *given: made.append(given) or original(*given))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: unpacked(file, torch.float32, lambda phase, share: None), range(4)))
+    assert set(found) == {file.parent / "tiny.float32"}
+    assert len(made) == 1

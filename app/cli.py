@@ -17,7 +17,7 @@ COMMANDS = {
     "chat": "chat in the terminal",
     "bench": "measure drafting strategies side by side",
     "train": "train a draft adapter for a model",
-    "models": "list the installed models, or fetch the default one",
+    "models": "list, fetch, import, verify and remove models",
 }
 
 

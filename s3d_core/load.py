@@ -8,9 +8,10 @@ from typing import Any
 import torch
 
 from s3d_core.errors import ModelError
+from s3d_core.families import check_family
 from s3d_core.gguf import Progress, unpacked
 from s3d_core.kernels import jit
-from s3d_core.target import ARCHITECTURES, Target
+from s3d_core.target import Target
 
 # End-of-turn tokens that some checkpoints' generation settings forget.
 _TURN_ENDS = ("<|im_end|>", "<|end|>", "<|eot_id|>", "<|endoftext|>", "<|end_of_text|>", "<end_of_turn>")
@@ -158,12 +159,7 @@ def check_folder(path: Path) -> None:
         raise ModelError(f"{path} holds no model: its config.json is missing.") from error
     except ValueError as error:
         raise ModelError(f"{path / 'config.json'} is damaged; fetch the model again.") from error
-    names = config.get("architectures") if isinstance(config, dict) else None
-    name = names[0] if isinstance(names, list) and names else None
-    if name not in ARCHITECTURES:
-        known = ", ".join(a.removesuffix("ForCausalLM") for a in ARCHITECTURES)
-        kind = f"is a {name} model" if name else "does not say what family it is of"
-        raise ModelError(f"{path.name} {kind}; these families can be run: {known}.")
+    check_family(config, path.name)
     if not list(path.glob("*.safetensors")):
         raise ModelError(f"{path} holds no safetensors weights; other formats can run code and are refused.")
 

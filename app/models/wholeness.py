@@ -43,7 +43,7 @@ def check_file(path: Path) -> None:
     try:
         status = path.stat()
         if path.suffix.lower() == ".gguf":
-            needed = _gguf_bytes(str(path), status.st_size, status.st_mtime_ns)
+            needed, _ = _gguf_header(str(path), status.st_size, status.st_mtime_ns)
         else:
             needed = _safetensors_bytes(str(path), status.st_size, status.st_mtime_ns)
     except OSError as error:
@@ -52,6 +52,13 @@ def check_file(path: Path) -> None:
         raise ModelError(f"{path} is damaged or is not a model file; fetch it again.") from error
     if status.st_size < needed:
         raise ModelError(f"{path} was cut off: {status.st_size:,} of {needed:,} bytes are there; fetch it again.")
+
+
+def gguf_architecture(path: Path) -> str:
+    """What a GGUF file that `check_file` finds whole says of its family; "" if it says nothing."""
+    check_file(path)
+    status = path.stat()
+    return _gguf_header(str(path), status.st_size, status.st_mtime_ns)[1]
 
 
 def check_folder(folder: Path) -> None:
@@ -90,24 +97,27 @@ def _safetensors_bytes(path: str, size: int, changed_ns: int) -> int:
 
 
 @lru_cache(maxsize=256)
-def _gguf_bytes(path: str, size: int, changed_ns: int) -> int:
+def _gguf_header(path: str, size: int, changed_ns: int) -> tuple[int, str]:
+    """How many bytes the file must have at least, and its architecture."""
     with Path(path).open("rb") as file:
         if _read(file, 4) != b"GGUF":
             raise _HeaderError
         version, tensors, values = struct.unpack("<IQQ", _read(file, 20))
         if version not in (2, 3) or tensors > size or values > size:
             raise _HeaderError
-        alignment = 32
+        alignment, architecture = 32, b""
         for _ in range(values):
             key = _string(file)
             kind = _number(file, "I")
             if key == b"general.alignment" and kind == _UINT32:
                 alignment = max(1, _number(file, "I"))
+            elif key == b"general.architecture" and kind == _STRING:
+                architecture = _string(file)
             else:
                 _skip(file, kind)
         ends = [_tensor_end(file) for _ in range(tensors)]
         data = -(-file.tell() // alignment) * alignment
-    return data + max(ends, default=0)
+    return data + max(ends, default=0), architecture.decode("utf-8", "replace")
 
 
 def _read(file: BinaryIO, count: int) -> bytes:

@@ -15,32 +15,46 @@ from pathlib import Path
 import torch
 
 from s3d_core import load as loading
-from s3d_core.adapter import Adapter, read_card
+from s3d_core import template
+from s3d_core.adapter import CARD, Adapter, read_card
+from s3d_core.auto import Auto
 from s3d_core.decode import Limits, prefill, rounds
-from s3d_core.draft import S3D, strategies
 from s3d_core.errors import AdapterError, PromptError, SettingError
 from s3d_core.gguf import Progress
 from s3d_core.kernels import jit
 from s3d_core.kernels.skinny import MOST_HEIGHT
+from s3d_core.s3d import S3D
 from s3d_core.sampling import Sampler
-from s3d_core.settings import MAX_DRAFT_LENGTH, DraftSettings, SamplingSettings
+from s3d_core.settings import MAX_DRAFT_LENGTH, MAX_TREE_SIZE, DraftSettings, SamplingSettings
 from s3d_core.stats import ModelInfo, Round
+from s3d_core.strategies import strategies
 from s3d_core.target import Target
 from s3d_core.text import TextStream
 
 ADAPTERS = Path(__file__).resolve().parent.parent / "resources" / "adapters"
 _PLAIN_STEPS = 8
+# So many tokens of a reply are decoded again to find out how its continuation begins.
+_TEXT_BEFORE = 8
 
 
 class Engine:
     """One loaded model with its K/V cache and drafting strategies. Not for use by two threads at once."""
 
-    def __init__(self, loaded: loading.Loaded, path: Path, adapter: Adapter | None, notice: str | None = None):
+    def __init__(
+        self,
+        loaded: loading.Loaded,
+        path: Path,
+        adapter: Adapter | None,
+        notice: str | None = None,
+        context: int | None = None,
+    ):
         self.target: Target = loaded.target
         self.tokenizer = loaded.tokenizer
         self.stop_ids = loaded.stop_ids
         self.adapter = adapter
-        self.cache = self.target.new_cache()
+        self.context_limit = min(self.target.context_limit, context or self.target.context_limit)
+        # A verify pass writes its candidates behind the last token.
+        self.cache = self.target.new_cache(self.context_limit + MAX_TREE_SIZE)
         self.strategies = strategies(self.target, adapter)
         self._plain: deque[float] = deque(maxlen=16)
         depth = self.target.depth
@@ -51,7 +65,7 @@ class Engine:
             depth=depth,
             most_skipped=self.target.most_skipped(),
             most_drafted=MAX_DRAFT_LENGTH,
-            context_limit=self.target.context_limit,
+            context_limit=self.context_limit,
             device=str(self.target.device),
             dtype=str(self.target.dtype).removeprefix("torch."),
             weight_bytes=self.target.bytes,
@@ -70,9 +84,10 @@ class Engine:
     def _defaults(self) -> DraftSettings:
         skipped = round(0.4 * self.target.depth)
         if self.adapter is None:
-            # Without an adapter the copy of what was said costs nothing to try.
-            return DraftSettings(strategy="lookup", skipped=skipped)
-        best = {"skipped": skipped, "draft_length": MAX_DRAFT_LENGTH} | self.adapter.card.get("defaults", {})
+            return DraftSettings(strategy="auto", skipped=skipped)
+        best = {"strategy": "auto", "skipped": skipped, "draft_length": MAX_DRAFT_LENGTH} | self.adapter.card.get(
+            "defaults", {}
+        )
         if self.target.is_packed:
             # The current token and eight candidates are just one tile of the packed products.
             best["tree_size"] = MOST_HEIGHT - 1
@@ -89,6 +104,7 @@ class Engine:
         device: str = "auto",
         adapter: Path | str | None = "auto",
         adapters: Sequence[Path] = (),
+        context: int | None = None,
         compiled: Path | None = None,
         progress: Progress | None = None,
     ) -> "Engine":
@@ -97,6 +113,7 @@ class Engine:
         Args:
             adapter: a folder, None for none, or "auto": one made for these weights, where there is one.
             adapters: folders of adapter folders, looked through before the shipped ones.
+            context: most tokens of a chat; None for as many as the model was made for.
             compiled: a folder to keep compiled loops in, so that the next load has them ready.
             progress: called with (phase, 0..1); an exception it raises ends the loading.
 
@@ -114,9 +131,10 @@ class Engine:
             found, notice = find_adapter(loaded.target, (*adapters, ADAPTERS))
         elif adapter is not None:
             found = Adapter.load(Path(adapter), loaded.target)
-        engine = cls(loaded, Path(path), found, notice)
+        engine = cls(loaded, Path(path), found, notice, context)
         progress("Measuring plain decoding", 0.9)
         engine.measure_plain()
+        engine.measure_auto()
         progress("Ready", 1.0)
         return engine
 
@@ -143,6 +161,12 @@ class Engine:
         self.cache.rewind(length)
         return statistics.median(self._plain)
 
+    def measure_auto(self) -> None:
+        """Time the passes that Auto chooses from, for at most a few seconds."""
+        auto = self.strategies["auto"]
+        if isinstance(auto, Auto):
+            auto.measure(self.cache)
+
     @torch.inference_mode()
     def _plain_step(self, token: int) -> int:
         one = torch.ones(1, 1, dtype=torch.bool, device=self.target.device)
@@ -153,21 +177,22 @@ class Engine:
         x = self.target.cached_pass(row, position, max(at, last or 0), self.cache, one)
         return int(self.target.logits(x).argmax())
 
-    def chat_ids(self, messages: list[dict]) -> list[int]:
+    def chat_ids(self, messages: list[dict], *, continue_last: bool = False) -> list[int]:
         """A chat as token ids by the model's own template, ready for the reply.
+
+        Args:
+            continue_last: the last message is a reply that is to be gone on with; nothing is put behind its text.
 
         Raises:
             PromptError: there is nothing to answer, or the template refuses the messages.
         """
         if not messages or not str(messages[-1].get("content", "")).strip():
             raise PromptError("The prompt is empty; type a question first.")
-        if not self.tokenizer.chat_template:
-            raise PromptError("This model has no chat template, so it cannot hold a chat.")
+        text = template.render(self.tokenizer, messages, continue_last=continue_last)
         try:
-            text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        except Exception as error:  # templates raise whatever they like
-            raise PromptError(f"This model's chat template refuses these messages: {error}.") from error
-        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+            return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        except UnicodeEncodeError as error:
+            raise PromptError("The prompt holds half a letter (a lone surrogate); type it anew.") from error
 
     def generate(
         self,
@@ -178,6 +203,7 @@ class Engine:
         cancel: Callable[[], bool] | None = None,
         on_prefill: Callable[[int, int], None] | None = None,
         probe_every: int = 0,
+        within_text: bool = False,
     ) -> Iterator[Round]:
         """Continue `ids`, one `Round` at a time; the last one has a stop reason.
 
@@ -187,6 +213,7 @@ class Engine:
             on_prefill: called with (tokens read, tokens to read).
             probe_every: every so many rounds one goes without drafts and refreshes `plain_ms`; the
                 speed-up shown is then one under the same conditions. 0 for none.
+            within_text: `ids` end in the middle of a text, so that a space may come first.
 
         Raises:
             PromptError: the prompt is empty or longer than the context.
@@ -194,7 +221,7 @@ class Engine:
         """
         if not ids:
             raise PromptError("The prompt is empty; type a question first.")
-        limit = self.target.context_limit
+        limit = self.context_limit
         if len(ids) >= limit:
             raise PromptError(
                 f"The prompt is {len(ids):,} tokens long, but this model's context holds {limit:,}; "
@@ -214,14 +241,14 @@ class Engine:
             return settings
 
         checked()
-        return self._generate(list(ids), checked, sampling, cancel, on_prefill, probe_every)
+        text = TextStream(self.tokenizer, sampling.stop, ids[-_TEXT_BEFORE:] if within_text else ())
+        return self._generate(list(ids), checked, sampling, text, cancel, on_prefill, probe_every)
 
-    def _generate(self, ids, read, sampling, cancel, on_prefill, probe_every) -> Iterator[Round]:
-        text = TextStream(self.tokenizer, sampling.stop)
+    def _generate(self, ids, read, sampling, text, cancel, on_prefill, probe_every) -> Iterator[Round]:
         if not prefill(self.target, self.cache, ids, cancel, on_prefill):
             yield Round((), (), 0, 0, 0, 0, 0.0, 0.0, 0.0, len(ids), read(), "cancelled")
             return
-        limits = Limits(self.stop_ids, self.target.context_limit)
+        limits = Limits(self.stop_ids, self.context_limit)
         sampler = Sampler(sampling)
         for done in rounds(
             self.target, self.cache, ids, self.strategies, read, sampler, text, limits, cancel, probe_every
@@ -229,6 +256,12 @@ class Engine:
             if done.drafted == 0 and len(done.ids) == 1:
                 self._plain.append(done.total_ms)  # a plain round is a fresh measurement
             yield done
+
+    def forget_texts(self) -> None:
+        """Draft the next reply as if no text had been written before: what was kept of others would help."""
+        drafting = self.strategies.get("s3d")
+        if isinstance(drafting, S3D):
+            drafting.head.forget()
 
     def memory(self) -> dict[str, int]:
         """Bytes held: weights, K/V cache, adapter."""
@@ -252,7 +285,8 @@ def find_adapter(target: Target, places: Sequence[Path]) -> tuple[Adapter | None
     """The first adapter made for these weights, and a notice where one of them is damaged."""
     fingerprint, notice = target.fingerprint(), None
     for place in places:
-        for folder in sorted(place.glob("*/")):
+        # A folder without a card is that of a training under way.
+        for folder in sorted(card.parent for card in place.glob(f"*/{CARD}")):
             try:
                 if read_card(folder).get("fingerprint") == fingerprint:
                     return Adapter.load(folder, target), notice

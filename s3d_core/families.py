@@ -1,7 +1,5 @@
 """The families of models that can be run. Knows no torch, so that a program can look before it loads anything."""
 
-from typing import Any
-
 from s3d_core.errors import ModelError
 
 ARCHITECTURES = (
@@ -20,19 +18,6 @@ GGUF_ARCHITECTURES = ("llama", "mistral", "phi3", "qwen2", "qwen3", "smollm3")
 def family_names() -> str:
     """The families, for a sentence."""
     return ", ".join(name.removesuffix("ForCausalLM") for name in ARCHITECTURES)
-
-
-def check_family(config: Any, model: str) -> None:
-    """Look at the content of a `config.json`; `model` is what the sentence calls it.
-
-    Raises:
-        ModelError: the architecture is unknown.
-    """
-    names = config.get("architectures") if isinstance(config, dict) else None
-    name = names[0] if isinstance(names, list) and names else None
-    if name not in ARCHITECTURES:
-        kind = f"is a {name} model" if name else "does not say what family it is of"
-        raise ModelError(f"{model} {kind}; these families can be run: {family_names()}.")
 
 
 def check_gguf_family(architecture: str, model: str) -> None:

@@ -11,13 +11,14 @@ class TextStream:
     Args:
         tokenizer: a transformers tokenizer.
         stops: texts that end the reply; neither they nor what follows them comes out.
+        before: tokens that the reply goes on from; they do not come out.
     """
 
-    def __init__(self, tokenizer, stops: Sequence[str] = ()):
+    def __init__(self, tokenizer, stops: Sequence[str] = (), before: Sequence[int] = ()):
         self._tokenizer = tokenizer
         self._stops = tuple(stops)
-        self._ids: list[int] = []
-        self._shown = 0  # ids[:shown] are in `text`, up to letters that span tokens
+        self._ids: list[int] = list(before)
+        self._shown = len(self._ids)  # ids[:shown] are in `text`, up to letters that span tokens
         self._begin = 0  # decoding starts here: far enough back that spaces come out right
         self._held: list[tuple[str, bool]] = []
 

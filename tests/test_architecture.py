@@ -52,7 +52,16 @@ def test_the_window_starts_without_torch():
         *modules("app/chats"),
         *modules("app/models"),
         *modules("app/commands"),
-        *("app.__main__", "app.bootstrap", "app.cli", "app.hardware", "app.engine.link", "app.engine.live"),
+        *modules("app/diagnostics"),
+        *(
+            "app.__main__",
+            "app.bootstrap",
+            "app.cli",
+            "app.hardware",
+            "app.single_instance",
+            "app.engine.link",
+            "app.engine.live",
+        ),
         *("s3d_core", "s3d_core.settings", "s3d_core.stats", "s3d_core.errors"),
     ]
     script = f"""

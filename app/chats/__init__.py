@@ -1,1 +1,1 @@
-"""Conversations, free of Qt and torch."""
+"""Chats on the disk, free of Qt and torch."""

@@ -1,62 +1,63 @@
-"""A conversation in memory: turns of user and assistant, and where each piece of a reply came from."""
+"""One chat in memory: a tree of turns, of which one branch is shown."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
-
-@dataclass
-class Message:
-    """One turn.
-
-    Attributes:
-        role: "user" or "assistant".
-        pieces: (text, came from an accepted draft), in order.
-    """
-
-    role: str
-    pieces: list[tuple[str, bool]] = field(default_factory=list)
-
-    @property
-    def text(self) -> str:
-        """The whole turn."""
-        return "".join(text for text, _ in self.pieces)
+from app.chats.model import Message
 
 
 class Conversation:
-    """Turns in order. A reply that never got a letter leaves no trace."""
+    """The messages of a chat by id, and the leaf at which the branch shown ends."""
 
-    def __init__(self):
-        self.turns: list[Message] = []
+    def __init__(self, chat_id: int, messages: Iterable[Message] = (), leaf: int | None = None):
+        self.chat_id = chat_id
+        self._messages: dict[int, Message] = {}
+        self._children: dict[int | None, list[int]] = {}
+        for message in messages:
+            self.add(message)
+        self.leaf = leaf if leaf in self._messages else self._newest_below(None)
 
-    def add_user(self, text: str) -> Message:
-        """The user's turn."""
-        return self._add(Message("user", [(text, False)]))
+    def add(self, message: Message) -> None:
+        """Hang a message below its parent; it becomes the leaf."""
+        self._messages[message.id] = message
+        self._children.setdefault(message.parent, []).append(message.id)
+        self.leaf = message.id
 
-    def start_reply(self) -> Message:
-        """An empty assistant's turn, to be filled by `extend_reply`."""
-        return self._add(Message("assistant"))
+    def remove(self, message: Message) -> None:
+        """Take out a message that nothing follows; where it was the leaf, its parent is now."""
+        del self._messages[message.id]
+        self._children[message.parent].remove(message.id)
+        if self.leaf == message.id:
+            self.leaf = message.parent
 
-    def extend_reply(self, pieces: Iterable[tuple[str, bool]]) -> None:
-        """Put pieces at the end of the reply being written."""
-        self.turns[-1].pieces.extend(pieces)
-
-    def take_last(self) -> Message:
-        """Remove the last turn and hand it out."""
-        return self.turns.pop()
-
-    def put_back(self, message: Message) -> None:
-        """Undo `take_last`."""
-        self.turns.append(message)
+    def find(self, message_id: int | None) -> Message | None:
+        """The message with this id, on whatever branch."""
+        return self._messages.get(message_id) if message_id is not None else None
 
     @property
-    def can_regenerate(self) -> bool:
-        """The last turn is a reply."""
-        return bool(self.turns) and self.turns[-1].role == "assistant"
+    def turns(self) -> list[Message]:
+        """The branch shown, from its first turn to the leaf."""
+        return self.branch(self.leaf)
 
-    def messages(self) -> list[dict]:
-        """What the model reads: {"role", "content"} in strict turns, empty ones left out."""
+    def branch(self, leaf: int | None) -> list[Message]:
+        """The turns from the first one to `leaf`."""
+        found = []
+        while leaf is not None:
+            found.append(self._messages[leaf])
+            leaf = found[-1].parent
+        return found[::-1]
+
+    def siblings(self, message: Message) -> list[Message]:
+        """The branches that part where `message` does, itself among them, the oldest first."""
+        return [self._messages[key] for key in self._children[message.parent]]
+
+    def leaf_below(self, message: Message) -> int:
+        """Where a branch through `message` ends: always the newest turn next."""
+        return self._newest_below(message.id) or message.id
+
+    def messages(self, leaf: int | None = None) -> list[dict]:
+        """What the model reads: {"role", "content"} in strict turns up to `leaf`, empty ones left out."""
         found: list[dict] = []
-        for turn in self.turns:
+        for turn in self.branch(self.leaf if leaf is None else leaf):
             if not turn.text:
                 continue
             if found and found[-1]["role"] == turn.role:
@@ -65,6 +66,7 @@ class Conversation:
                 found.append({"role": turn.role, "content": turn.text})
         return found
 
-    def _add(self, message: Message) -> Message:
-        self.turns.append(message)
-        return message
+    def _newest_below(self, at: int | None) -> int | None:
+        while children := self._children.get(at):
+            at = children[-1]
+        return at

@@ -4,10 +4,13 @@ Jobs come through a queue and run one after the other. Everything that leaves th
 for what happens now and then, `outbox` for rounds, which are too many for a signal each.
 """
 
+import gc
 import logging
 import queue
+import sys
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,10 +19,12 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QThread, Signal
 
+from app.diagnostics.private import private
+from app.engine.compare import compare
 from app.engine.live import LiveSettings
 from app.engine.preload import import_engine, settling, unsettle
 from app.models import places
-from s3d_core.errors import S3DError
+from s3d_core.errors import OUT_OF_MEMORY, S3DError, is_out_of_memory
 from s3d_core.settings import PROBE_EVERY, DraftSettings, SamplingSettings
 from s3d_core.stats import Round, Totals
 from s3d_core.tune import Guard
@@ -37,6 +42,18 @@ SLOWER = (
 )
 
 
+TOO_LONG = (
+    "There is not enough memory to go on with this answer; what was written stays. Start a new, shorter chat, "
+    "close other programs, or go on without drafting."
+)
+
+
+GPU_LOST = (
+    "The GPU stopped working, and this program cannot use it again before it is started anew: close S3D Chat and open "
+    "it. What was written stays."
+)
+
+
 class Phase:
     """What the worker is doing, as the text that crosses the thread."""
 
@@ -47,9 +64,10 @@ class Phase:
     READY = "ready"
     READING = "reading"
     WRITING = "writing"
+    COMPARING = "comparing"
     EMPTY = "empty"
 
-    BUSY = (STARTING, FETCHING, LOADING, MEASURING, READING, WRITING)
+    BUSY = (STARTING, FETCHING, LOADING, MEASURING, READING, WRITING, COMPARING)
     ANSWERING = (READING, WRITING)
 
 
@@ -115,7 +133,8 @@ class EngineWorker(QThread):
         opening: path of the model being loaded. loaded: ModelInfo. unloaded: no model is in memory.
         plain_measured: milliseconds of one plain decoding step on this machine.
         reply_finished: Totals of the reply.
-        failed: (kind of job, sentence).
+        compare_progress: (tokens written, tokens to write) of a comparison. compared: Comparison, or None if stopped.
+        failed: (kind of job, or "memory" for an answer that memory was too short for; sentence).
         notice: a sentence worth showing.
         memory_changed: bytes by name, from `Engine.memory`.
     """
@@ -129,6 +148,8 @@ class EngineWorker(QThread):
     unloaded = Signal()
     plain_measured = Signal(float)
     reply_finished = Signal(object)
+    compare_progress = Signal(int, int)
+    compared = Signal(object)
     failed = Signal(str, str)
     notice = Signal(str)
     memory_changed = Signal(object)
@@ -163,19 +184,39 @@ class EngineWorker(QThread):
         self._put(Job("unload", lambda job: self._unload()))
 
     def answer(self, messages: list[dict], sampling: SamplingSettings) -> None:
-        """Write a reply to messages of {"role", "content"}."""
+        """Write a reply to messages of {"role", "content"}, or go on with the reply that is the last of them."""
         self._put(Job("answer", lambda job: self._answer(job, messages, sampling)))
 
-    def cancel(self) -> None:
-        """Stop what runs now, and drop what waits."""
+    def compare(self, messages: list[dict], settings: DraftSettings, sampling: SamplingSettings) -> None:
+        """Measure plain decoding against `settings` on the reply to messages of {"role", "content"}."""
+        self._put(Job("compare", lambda job: self._compare(job, messages, settings, sampling)))
+
+    def borrow(self, use: Callable[[Any, Callable[[], bool]], None]) -> bool:
+        """Let `use` have the engine in this thread when its turn comes; may be called from any thread.
+
+        Args:
+            use: called once with the engine, or None without a model, and with a function that says whether to
+                stop. It raises nothing.
+
+        Returns:
+            False when the thread is ending, and `use` will not be called.
+        """
+        if self._closing:
+            return False
+        self._put(Job("lend", lambda job: use(self._engine, job.cancel.is_set)))
+        return True
+
+    def cancel(self, lent: bool = False) -> None:
+        """Stop what runs now, and drop what waits; with `lent` also what others do with the engine."""
         with self._lock:
             for job in self._pending:
-                job.cancel.set()
+                if lent or job.kind != "lend":
+                    job.cancel.set()
 
     def close(self) -> None:
         """Stop everything and end the thread; `finished` follows."""
         self._closing = True
-        self.cancel()
+        self.cancel(lent=True)
         self._queue.put(None)
 
     def _put(self, job: Job) -> None:
@@ -194,14 +235,26 @@ class EngineWorker(QThread):
         self._close_engine()
 
     def _run_job(self, job: Job) -> None:
+        if job.kind == "lend":
+            job.action(job)  # tells its own end, and is none of the window's phases
+            return
         try:
             if not job.cancel.is_set():
                 job.action(job)
             elif job.kind == "answer":
                 self.reply_finished.emit(Totals(stop_reason="cancelled"))
-        except Exception as error:
+        except BaseException as error:
+            # Whatever it was, this thread goes on: without it the window would wait for ever.
+            short = is_out_of_memory(error)
+            if short:
+                give_back(error)
             if not job.cancel.is_set():
-                self.failed.emit(job.kind, explain(error))
+                if short and job.kind == "answer":
+                    self.failed.emit("memory", TOO_LONG)
+                else:
+                    self.failed.emit(job.kind, explain(error))
+            elif job.kind == "answer":
+                self.reply_finished.emit(Totals(stop_reason="cancelled"))
         self.phase_changed.emit(Phase.READY if self._engine is not None else Phase.EMPTY)
 
     def _open_first(self, job: Job) -> None:
@@ -257,29 +310,33 @@ class EngineWorker(QThread):
         engine, self._engine, self._plain_ms = self._engine, None, None
         if engine is not None:
             unsettle()
-            engine.close()
-            del engine  # whoever hears of it below finds the memory given back
-            self.memory_changed.emit({})
-            self.unloaded.emit()
+            try:
+                engine.close()
+            finally:
+                del engine  # whoever hears of it below finds the memory given back
+                self.memory_changed.emit({})
+                self.unloaded.emit()
 
     def _answer(self, job: Job, messages: list[dict], sampling: SamplingSettings) -> None:
-        engine = self._engine
-        if engine is None:
-            raise S3DError("No model is loaded: choose one at the top of the window.")
+        engine = self._loaded_engine()
         started = told = time.perf_counter()
+        for message in messages:
+            private.remember(message["content"])
         self.phase_changed.emit(Phase.READING)
         totals, guard = Totals(plain_ms=engine.plain_ms), Guard()
 
         def settings() -> DraftSettings:
             return guard.settings(self._settings.value)
 
+        goes_on = messages[-1]["role"] == "assistant"
         rounds = engine.generate(
-            engine.chat_ids(messages),
+            engine.chat_ids(messages, continue_last=True) if goes_on else engine.chat_ids(messages),
             settings,
             sampling,
             cancel=job.cancel.is_set,
             on_prefill=self.prefill.emit,
             probe_every=PROBE_EVERY,
+            **({"within_text": True} if goes_on else {}),
         )
         for done in rounds:
             now = time.perf_counter()
@@ -290,6 +347,7 @@ class EngineWorker(QThread):
             totals.plain_ms = engine.plain_ms
             totals.add(done)
             self.outbox.append(done)
+            private.write_on(done.text)
             if guard.add(done, engine.plain_ms):
                 self.notice.emit(SLOWER)
             if now - told > MEMORY_EVERY:
@@ -297,6 +355,26 @@ class EngineWorker(QThread):
                 self.memory_changed.emit(engine.memory())
         self.memory_changed.emit(engine.memory())
         self.reply_finished.emit(totals)
+
+    def _compare(self, job: Job, messages: list[dict], settings: DraftSettings, sampling: SamplingSettings) -> None:
+        engine = self._loaded_engine()
+        self.phase_changed.emit(Phase.COMPARING)
+        told = 0.0
+
+        def progress(done: int, total: int) -> None:
+            nonlocal told
+            now = time.perf_counter()
+            if now - told > PROGRESS_EVERY:
+                told = now
+                self.compare_progress.emit(done, total)
+
+        self.compared.emit(compare(engine, messages, settings, sampling, job.cancel.is_set, progress))
+        self._tell_plain(engine)
+
+    def _loaded_engine(self) -> Any:
+        if self._engine is None:
+            raise S3DError("No model is loaded: choose one at the top of the window.")
+        return self._engine
 
     def _tell_plain(self, engine) -> None:
         if engine.plain_ms is not None and engine.plain_ms != self._plain_ms:
@@ -318,13 +396,23 @@ class EngineWorker(QThread):
         return report
 
 
-def explain(error: Exception) -> str:
+def give_back(error: BaseException) -> None:
+    """Let go of what a computation held that ran out of memory; its frames hold on to it through the traceback."""
+    log.warning("out of memory: %s", error)
+    traceback.clear_frames(error.__traceback__)
+    gc.collect()
+    if torch := sys.modules.get("torch"):
+        torch.cuda.empty_cache()
+
+
+def explain(error: BaseException) -> str:
     """One sentence for the user. What nobody foresaw goes into the log with its traceback."""
     if isinstance(error, S3DError):
         return str(error)
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
-        log.warning("out of memory: %s", error)
-        return "There is not enough memory for this: close other programs or choose a smaller model."
+    if is_out_of_memory(error):
+        return OUT_OF_MEMORY
     log.error("unexpected error in the engine", exc_info=error)
+    if "cuda error" in str(error).lower():
+        return GPU_LOST
     said = str(error).strip().splitlines()
     return f"Something went wrong: {said[0] if said else type(error).__name__}"

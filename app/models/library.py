@@ -10,6 +10,7 @@ from app.models import embedded, manifest, wholeness
 from app.models.places import models_dir
 from app.models.remains import delete, working_name
 from s3d_core.errors import ModelError
+from s3d_core.trust import refuse_pickle
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,7 @@ def look_at(path: Path) -> InstalledModel:
     if path.name.endswith(LINK):
         return _look_behind(path)
     if path.is_file():
+        refuse_pickle(path)
         if path.suffix.lower() != ".gguf":
             raise ModelError(f"{path} is not a model: choose a .gguf file, or a folder with safetensors.")
         wholeness.check_file(path)

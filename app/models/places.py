@@ -23,6 +23,11 @@ def compiled_dir() -> Path:
     return data_dir() / "compiled"
 
 
+def chats_path() -> Path:
+    """The file of the user's chats."""
+    return data_dir() / "chats.sqlite3"
+
+
 def adapters_dir() -> Path:
     """The folder of the draft adapters that this user trained."""
     return data_dir() / "adapters"

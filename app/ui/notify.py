@@ -37,6 +37,10 @@ class NoticeBar(QFrame):
         """Something worth knowing."""
         self._show(sentence, "info")
 
+    def offer(self, sentence: str, action: str, do: Callable[[], None]) -> None:
+        """Something was done, and what can be done about it."""
+        self._show(sentence, "info", action, do)
+
     def error(self, sentence: str, action: str = "", do: Callable[[], None] | None = None) -> None:
         """Something went wrong; `action` names a button that calls `do`."""
         self._show(sentence, "error", action, do)
@@ -51,6 +55,7 @@ class NoticeBar(QFrame):
         self._label.setText(sentence)
         self.setAccessibleName(sentence)
         self._action.setText(action)
+        self._action.setToolTip(f"{action}: {sentence}")
         self._action.setVisible(bool(action))
         self._do = do
         for part in (self, self._label):

@@ -29,6 +29,7 @@ _SAID = {
     Phase.READY: "Ready",
     Phase.READING: "Reading the prompt",
     Phase.WRITING: "Writing",
+    Phase.COMPARING: "Measuring plain against drafted",
     Phase.EMPTY: "No model",
 }
 _CLOCK_MS = 100
@@ -36,19 +37,27 @@ _CLOCK_MS = 100
 
 class TopBar(QFrame):
     """Signals:
-    new_chat, panel_toggled(bool): the buttons.
+    new_chat, sidebar_toggled(bool), panel_toggled(bool): the buttons.
     model_chosen: path of an installed model.
     theme_chosen: one of `MODES`.
+    server_wanted: the local server's window.
+    train_wanted: the user wants drafts trained for the model.
     """
 
     new_chat = Signal()
+    sidebar_toggled = Signal(bool)
     panel_toggled = Signal(bool)
     model_chosen = Signal(object)
     theme_chosen = Signal(str)
+    server_wanted = Signal()
+    train_wanted = Signal()
 
     def __init__(self, theme_mode: str, parent=None):
         super().__init__(parent)
         self.setObjectName("TopBar")
+        self.sidebar = _button("Show or hide the chats (Ctrl+Shift+S)", "Chats")
+        self.sidebar.setCheckable(True)
+        self.sidebar.clicked.connect(self.sidebar_toggled)
         self.new = _button("New chat (Ctrl+N)", "New chat")
         self.new.clicked.connect(self.new_chat)
         self.models = _Box(toolTip="The model that answers")
@@ -73,6 +82,7 @@ class TopBar(QFrame):
         row = QHBoxLayout()
         row.setContentsMargins(12, 7, 12, 6)
         row.setSpacing(8)
+        row.addWidget(self.sidebar)
         row.addWidget(self.new)
         row.addWidget(self.models)
         row.addSpacing(4)
@@ -105,7 +115,15 @@ class TopBar(QFrame):
             action.triggered.connect(lambda checked=False, mode=mode: self.theme_chosen.emit(mode))
             group.addAction(action)
             self.theme_actions[mode] = action
+        menu.addSeparator()
+        self.server_action = menu.addAction("Serve to other programs …")
+        self.server_action.triggered.connect(lambda checked=False: self.server_wanted.emit())
+        menu.addAction("Train drafts for this model …", self.train_wanted.emit)
         return menu
+
+    def show_served(self, on: bool) -> None:
+        """Whether other programs can ask the model."""
+        self.server_action.setText("Serving to other programs …" if on else "Serve to other programs …")
 
     def show_models(self, models: list) -> None:
         """The installed models (name, path, bytes)."""
@@ -152,6 +170,7 @@ class TopBar(QFrame):
 
     def renew(self) -> None:
         """Take the theme's present colours."""
+        self.sidebar.setIcon(icon("sidebar"))
         self.new.setIcon(icon("new"))
         self.panel.setIcon(icon("panel"))
         self.menu.setIcon(icon("menu"))

@@ -7,7 +7,9 @@ import torch
 from core.models import word_tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import AutoTokenizer
+from tokenizers import Tokenizer, decoders
+from tokenizers.models import WordLevel
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from s3d_core.gguf import unpacked
 from s3d_core.text import TextStream
@@ -110,6 +112,26 @@ def test_a_stop_text_cuts_at_its_first_occurrence(tokenizer, text, data):
 
 
 WORDS = word_tokenizer()
+
+
+def spaced_tokenizer() -> PreTrainedTokenizerFast:
+    """Words that begin with their space, which decoding leaves out at the start of a text, as Llama's does."""
+    spaced = Tokenizer(WordLevel({f"▁w{i}": i for i in range(50)}, unk_token="▁w0"))
+    spaced.decoder = decoders.Metaspace()
+    return PreTrainedTokenizerFast(tokenizer_object=spaced)
+
+
+SPACED = spaced_tokenizer()
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_a_continuation_is_what_the_whole_has_more(data):
+    """A first token's leading space belongs to the text when something stands before it."""
+    ids = data.draw(st.lists(st.integers(3, 40), min_size=2, max_size=20))
+    cut = data.draw(st.integers(1, len(ids) - 1))
+    pieces, _ = streamed(TextStream(SPACED, before=ids[:cut]), ids[cut:])
+    assert whole(SPACED, ids[:cut]) + joined(pieces) == whole(SPACED, ids)
 
 
 def push_one_by_one(stream, ids):

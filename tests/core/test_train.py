@@ -345,7 +345,9 @@ def test_a_run_into_another_models_folder_is_refused(trained):
 
 
 def test_a_corpus_too_small_to_hold_chats_out_is_refused(tmp_path):
-    with pytest.raises(TrainingError, match=r"24 are kept for measuring and calibrating; write more with --corpus-tokens"):
+    with pytest.raises(
+        TrainingError, match=r"24 are kept for measuring and calibrating; write more with --corpus-tokens"
+    ):
         train(tiny(), replace(RECIPE, corpus_tokens=30), tmp_path, lambda p: None)
 
 

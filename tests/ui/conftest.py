@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 from ui.scripted import ScriptedEngine, scripted_parts
 
+from app.chats.store import Store
 from app.engine.link import EngineLink
 from app.engine.worker import Parts, Phase
 from app.ui.window import Window
@@ -24,8 +25,10 @@ def open_window(qapp, qtbot) -> Iterator[Callable[..., Window]]:
     """Opens real windows on the parts given; closes them afterwards and checks that no thread is left."""
     opened: list[Window] = []
 
-    def open_one(parts: Parts, ready: bool = True, size: tuple[int, int] = (1200, 800)) -> Window:
-        window = Window(qapp, EngineLink(parts))
+    def open_one(
+        parts: Parts, ready: bool = True, size: tuple[int, int] = (1200, 800), store: Store | None = None
+    ) -> Window:
+        window = Window(qapp, EngineLink(parts), store=store)
         opened.append(window)
         window.resize(*size)
         window.show()

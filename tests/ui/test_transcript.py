@@ -5,10 +5,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QDesktopServices, QGuiApplication, QTextCursor
 from PySide6.QtWidgets import QMessageBox
 
+from app.chats.model import Message
 from app.ui.chat.code_block import CodeBlock
 from app.ui.chat.flow_text import FlowText
-from app.ui.chat.message import ReplyBody
+from app.ui.chat.message import ReplyMessage, Turn
 from app.ui.chat.pane import ChatPane
+from app.ui.chat.reply_body import ReplyBody
 from app.ui.chat.transcript import Transcript
 from app.ui.theme import colours
 
@@ -40,6 +42,12 @@ def merge(left, right):
 ***
 The end 🙂 of it.
 """
+
+
+def add_reply(transcript: Transcript) -> ReplyMessage:
+    """An empty reply at the end of a transcript."""
+    transcript.append(Turn(Message(len(transcript.turns) + 1, None, "assistant")))
+    return transcript.messages[-1]
 
 
 def rendered(pieces, drafted=False) -> ReplyBody:
@@ -167,6 +175,9 @@ def test_code_is_highlighted_and_copied(qtbot):
 def test_a_link_is_opened_only_when_the_user_agrees(qtbot, monkeypatch, answer, opened):
     pane = ChatPane()
     qtbot.addWidget(pane)
+    pane.show_conversation(True)
+    pane.show()
+    qtbot.waitExposed(pane)
     calls, shown = [], []
 
     def reply(box):
@@ -175,7 +186,7 @@ def test_a_link_is_opened_only_when_the_user_agrees(qtbot, monkeypatch, answer, 
 
     monkeypatch.setattr(QMessageBox, "exec", reply)
     monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: calls.append(url) or True)
-    pane.transcript.add_reply().body.link_clicked.emit("https://example.org/x")
+    add_reply(pane.transcript).body.link_clicked.emit("https://example.org/x")
     assert shown == ["https://example.org/x"]
     assert len(calls) == opened
 
@@ -194,7 +205,7 @@ def test_it_follows_the_end_until_the_user_scrolls_up(qtbot):
     transcript.resize(600, 300)
     transcript.show()
     qtbot.waitExposed(transcript)
-    reply, bar = transcript.add_reply(), transcript.verticalScrollBar()
+    reply, bar = add_reply(transcript), transcript.verticalScrollBar()
 
     def grow():
         before = bar.maximum()
@@ -218,7 +229,7 @@ def test_code_blocks_show_all_their_lines(qtbot):
     transcript.resize(700, 500)
     transcript.show()
     qtbot.waitExposed(transcript)
-    reply = transcript.add_reply()
+    reply = add_reply(transcript)
     for _ in range(30):
         reply.extend([("```py\n" if not reply.body.text else "line = 1\n", False)])
     qtbot.wait(50)
@@ -226,3 +237,58 @@ def test_code_blocks_show_all_their_lines(qtbot):
     document = body.document()
     needed = sum(body.blockBoundingRect(document.findBlockByNumber(n)).height() for n in range(document.blockCount()))
     assert needed - 2 <= body.height() <= needed + 16
+
+
+NESTED = """1. First
+   ```python
+   x = 1
+   ```
+   after
+2. Second
+
+   | a |
+   |---|
+   | 1 |
+
+   - deep
+     ```bash
+     ls
+     ```
+> quoted
+> ```
+> code
+> ```
+"""
+
+
+def test_code_in_lists_and_quotations_has_its_language_and_its_copy_button(qtbot):
+    body = rendered([(NESTED, False)])
+    qtbot.addWidget(body)
+    codes = [part for part in body._parts if isinstance(part, CodeBlock)]
+    assert [(code.language.text(), code.property("level")) for code in codes] == [
+        ("python", 1),
+        ("bash", 2),
+        ("text", 1),
+    ]
+    qtbot.mouseClick(codes[1].copy, Qt.MouseButton.LeftButton)
+    assert QGuiApplication.clipboard().text() == "ls"
+    texts = [part.toPlainText() for part in body._parts if isinstance(part, FlowText)]
+    assert [text.split() for text in texts] == [["First"], ["after", "Second", "a", "1", "deep"]]
+
+
+@pytest.mark.parametrize("size", [1, 3, 11])
+def test_nested_code_streams_into_what_one_rendering_would_be(qtbot, size):
+    whole = rendered([(NESTED, False)])
+    streamed = rendered([(NESTED[at : at + size], False) for at in range(0, len(NESTED), size)])
+    qtbot.addWidget(whole)
+    qtbot.addWidget(streamed)
+    assert looks(streamed) == looks(whole)
+
+
+def test_a_finished_item_of_a_list_is_not_rendered_again(qtbot):
+    body = rendered([("1. One\n   ```py\n   x = 1\n   ```\n2. Two", False)])
+    qtbot.addWidget(body)
+    first, code, last = body._parts
+    body.extend([(" and more", False)])
+    assert body._parts == [first, code, last]
+    assert last.toPlainText() == "Two and more"

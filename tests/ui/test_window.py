@@ -31,7 +31,7 @@ def test_enter_sends_and_the_reply_appears(window, engine, say):
     assert reply_text(window) == engine.reply
     assert window.chat.composer.text == ""
     assert window.conversation.turns[-1].text == engine.reply
-    assert "2.00× plain" in window.chat.transcript.messages[-1]._figures.text()
+    assert "2.00× plain" in window.chat.transcript.messages[-1].foot.figures.text()
 
 
 def test_every_part_of_the_sampling_reaches_the_engine(window, engine, say):
@@ -76,7 +76,7 @@ def test_escape_stops_within_a_round_and_keeps_what_was_written(window, engine, 
     assert len(engine.seen) <= rounds + 3
     assert reply_text(window)
     assert LONG.startswith(reply_text(window))
-    assert "stopped" in window.chat.transcript.messages[-1]._figures.text()
+    assert "stopped" in window.chat.transcript.messages[-1].foot.figures.text()
 
 
 def test_the_button_stops_while_the_prompt_is_read_and_the_message_comes_back(window, engine, say, qtbot):
@@ -122,26 +122,32 @@ def test_drafting_that_slows_the_answer_is_turned_off_and_said(window, engine, s
     assert window.panel.drafting.isChecked()
 
 
-def test_new_chat_mid_answer_stops_and_empties(window, engine, say, qtbot):
-    engine.reply = LONG
+def test_a_new_chat_mid_answer_is_empty_and_the_answer_goes_on_in_its_own(window, engine, say, qtbot):
+    engine.reply = "word " * 200
     say(window, "Go", wait=False)
     wait_for(qtbot, lambda: len(reply_text(window)) > 40)
+    answered = window.conversation
     qtbot.keyClick(window, Qt.Key.Key_N, Qt.KeyboardModifier.ControlModifier)
+    assert window.chat.transcript.messages == []
+    assert window.link.answering
     wait_for(qtbot, lambda: window.link.phase == Phase.READY)
     assert window.chat.transcript.messages == []
-    engine.reply = "short"
+    stored = window.session.store.conversation(answered.chat_id).turns
+    assert [turn.text for turn in stored] == ["Go", engine.reply]
     say(window, "Again")
     assert engine.asked[-1] == [{"role": "user", "content": "Again"}]
 
 
-def test_regenerate_replaces_the_last_reply(window, engine, say, qtbot):
+def test_regenerate_writes_another_version_of_the_last_reply(window, engine, say, qtbot):
     say(window, "Hello")
     engine.reply = "Another answer"
-    qtbot.mouseClick(window.chat.transcript.messages[-1]._again, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(window.chat.transcript.messages[-1].foot.again, Qt.MouseButton.LeftButton)
     wait_for(qtbot, lambda: window.link.phase == Phase.READY)
     assert [turn.role for turn in window.conversation.turns] == ["user", "assistant"]
     assert reply_text(window) == "Another answer"
     assert engine.asked[1] == engine.asked[0]
+    assert [sampling.seed for sampling in engine.sampled] == [0, 1]
+    assert window.chat.transcript.messages[-1].foot.place.text() == "2/2"
 
 
 def test_a_stopped_regeneration_brings_the_old_reply_back(window, engine, say, qtbot):

@@ -13,12 +13,17 @@ from app.ui.theme import code_font, colours
 
 # While code streams, colouring takes at most this share of the time.
 _SHARE = 0.15
+_DEEPEST = 4
 
 
 class CodeBlock(QFrame):
-    """Shows one code block and grows with it."""
+    """Shows one code block and grows with it.
 
-    def __init__(self, parent=None):
+    Args:
+        level: in how many lists and quotations it is.
+    """
+
+    def __init__(self, level: int = 0, parent=None):
         super().__init__(parent)
         self.setObjectName("CodeBlock")
         head = QFrame(objectName="CodeHead")
@@ -36,6 +41,7 @@ class CodeBlock(QFrame):
         self.body = _Body()
         self._colouring = _Colouring(self.body.document())
         column = QVBoxLayout(self)
+        self.setProperty("level", min(level, _DEEPEST))  # the style sheet indents it
         column.setContentsMargins(1, 1, 1, 1)
         column.setSpacing(0)
         column.addWidget(head)

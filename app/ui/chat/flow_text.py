@@ -93,10 +93,9 @@ class FlowText(QTextBrowser):
             cursor.setBlockFormat(QTextBlockFormat())
 
     def _write_line(self, cursor: QTextCursor, line: Line, show_drafted: bool) -> None:
-        ink = colours()
         shape = QTextBlockFormat()
         first = cursor.position() == 0 or (self._fresh and cursor.block().blockNumber() == 0)
-        shape.setTopMargin(0 if first or line.kind == "code" else (_GAP if not line.level else 3))
+        shape.setTopMargin(0 if first else (_GAP if not line.level else 3))
         shape.setLineHeight(122, QTextBlockFormat.LineHeightTypes.ProportionalHeight.value)
         if line.kind in _HEADINGS and not first:
             shape.setTopMargin(_GAP + 6)
@@ -104,8 +103,6 @@ class FlowText(QTextBrowser):
             shape.setIndent(line.level)
         if line.quote:
             shape.setLeftMargin(18 * line.quote)
-        if line.kind == "code":
-            shape.setBackground(QColor(ink.code_ground))
         if line.kind == "rule":
             shape.setProperty(QTextFormat.Property.BlockTrailingHorizontalRulerWidth, _full_width())
         if self._fresh:
@@ -138,6 +135,7 @@ class FlowText(QTextBrowser):
         shape.setBorderStyle(QTextTableFormat.BorderStyle.BorderStyle_Solid)
         shape.setTopMargin(_GAP)
         shape.setBottomMargin(_GAP)
+        shape.setLeftMargin(_INDENT * table.level)
         shape.setHeaderRowCount(1)
         grid = cursor.insertTable(len(table.rows), columns, shape)
         for row, cells in enumerate(table.rows):
@@ -192,9 +190,9 @@ def _style(run: Run, line: Line, show_drafted: bool) -> QTextCharFormat:
     ink = colours()
     style = QTextCharFormat()
     style.setForeground(QColor(ink.muted if line.quote else ink.text))
-    if run.code or line.kind == "code":
+    if run.code:
         style.setFont(code_font())
-        style.setBackground(QColor(ink.code_head if line.kind != "code" else ink.code_ground))
+        style.setBackground(QColor(ink.code_head))
     if line.kind in _HEADINGS:
         style.setProperty(QTextFormat.Property.FontPointSize, text_font().pointSizeF() * _HEADINGS[line.kind])
         style.setFontWeight(QFont.Weight.DemiBold)

@@ -28,10 +28,10 @@ class Run:
 
 @dataclass
 class Line:
-    """A paragraph, heading, list item or a line of nested code.
+    """A paragraph, heading or list item.
 
     Attributes:
-        kind: "text", "h1" ... "h6", "code" or "rule".
+        kind: "text", "h1" ... "h6" or "rule".
         level: depth of list nesting. quote: depth of quotation.
         marker: "•", "3." and so on at an item's first line, else "".
     """
@@ -45,20 +45,27 @@ class Line:
 
 @dataclass
 class Table:
-    """Rows of cells of runs; the first row is the head. `aligns`: "left", "center" or "right" per column."""
+    """Rows of cells of runs; the first row is the head.
+
+    Attributes:
+        aligns: "left", "center" or "right" per column.
+        level: depth of list nesting.
+    """
 
     rows: list[list[list[Run]]] = field(default_factory=list)
     aligns: list[str] = field(default_factory=list)
+    level: int = 0
 
 
 @dataclass
 class Block:
-    """A top-level block: nothing that follows it can change it.
+    """A run of text, or a code block. A top-level block of the text is one of them, or several where code is inside.
 
     Attributes:
-        start: where it begins in the parsed text.
+        start: where the top-level block begins in the parsed text. Nothing that follows it can change it.
         items: what a text block shows.
         is_code: a fenced or indented code block; `code`, `language` and `marks` (one byte per letter) say what.
+        level: how far a code block is indented: in how many lists and quotations it is.
     """
 
     start: int
@@ -67,6 +74,7 @@ class Block:
     code: str = ""
     language: str = ""
     marks: bytes = b""
+    level: int = 0
 
 
 def parse(text: str, marks: bytes | bytearray) -> list[Block]:
@@ -81,7 +89,7 @@ def parse(text: str, marks: bytes | bytearray) -> list[Block]:
     for index, token in enumerate(tokens):
         open_blocks += token.nesting
         if open_blocks == 0:
-            blocks.append(reader.block(tokens[begin : index + 1]))
+            blocks += reader.blocks(tokens[begin : index + 1])
             begin = index + 1
     return blocks
 
@@ -94,21 +102,24 @@ class _Reader:
             self.line_starts.append(self.line_starts[-1] + len(line) + 1)
         self.cursor = self.end = 0
 
-    def block(self, tokens: list[Token]) -> Block:
-        first = tokens[0]
-        first_line, last_line = first.map or [0, 0]
+    def blocks(self, tokens: list[Token]) -> list[Block]:
+        first_line, last_line = tokens[0].map or [0, 0]
         start, self.end = self.line_starts[first_line], self.line_starts[last_line]
         self.cursor = max(self.cursor, start)
-        if first.type in ("fence", "code_block"):
-            return self._code_block(first, start)
-        block = Block(start)
-        self._lines(tokens, block.items)
-        return block
+        found: list[Block] = []
+        for item in self._items(tokens, start):
+            if isinstance(item, Block):
+                found.append(item)
+            elif found and not found[-1].is_code:
+                found[-1].items.append(item)
+            else:
+                found.append(Block(start, [item]))
+        return found or [Block(start)]
 
-    def _code_block(self, token: Token, start: int) -> Block:
+    def _code_block(self, token: Token, start: int, level: int) -> Block:
         self._skip_fence(token)
         code = token.content.removesuffix("\n")
-        return Block(start, [], True, code, self._language(token), self._marks_of(code))
+        return Block(start, [], True, code, self._language(token), self._marks_of(code), level)
 
     def _skip_fence(self, token: Token) -> None:
         if token.type == "fence" and token.map:
@@ -120,7 +131,8 @@ class _Reader:
         whole = token.map is None or self.line_starts[token.map[0] + 1] <= len(self.text)
         return token.info.strip().split(" ")[0] if token.info.strip() and whole else ""
 
-    def _lines(self, tokens: list[Token], items: list) -> None:
+    def _items(self, tokens: list[Token], start: int) -> list[Line | Table | Block]:
+        items: list[Line | Table | Block] = []
         lists: list[list] = []
         quote, marker, heading, table = 0, "", "", None
         for token in tokens:
@@ -153,10 +165,15 @@ class _Reader:
             elif kind == "hr":
                 items.append(Line("rule"))
             elif kind in ("fence", "code_block"):
-                items.extend(self._nested_code(token, len(lists), quote, marker))
+                if marker:
+                    items.append(Line("text", [], len(lists), quote, marker))
                 marker = ""
+                items.append(self._code_block(token, start, len(lists) + quote))
             elif kind == "table_open":
-                table = Table()
+                if marker:
+                    items.append(Line("text", [], len(lists), quote, marker))
+                marker = ""
+                table = Table(level=len(lists))
                 items.append(table)
             elif kind == "tr_open" and table is not None:
                 table.rows.append([])
@@ -169,14 +186,7 @@ class _Reader:
             elif kind == "inline":
                 items.append(Line(heading or "text", self._runs(token), len(lists), quote, marker))
                 marker = ""
-
-    def _nested_code(self, token: Token, level: int, quote: int, marker: str) -> list[Line]:
-        self._skip_fence(token)
-        lines = []
-        for text in token.content.removesuffix("\n").split("\n"):
-            lines.append(Line("code", split_by_marks(text, self._marks_of(text), code=True), level, quote, marker))
-            marker = ""
-        return lines
+        return items
 
     def _runs(self, token: Token) -> list[Run]:
         runs: list[Run] = []

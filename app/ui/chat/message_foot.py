@@ -1,0 +1,117 @@
+"""The row below a message: branches, copy, edit, and for a reply regenerate, continue and its figures."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
+
+from app.ui.icons import icon
+from app.ui.theme import colours
+
+
+class MessageFoot(QWidget):
+    """What can be done with one message.
+
+    Args:
+        text: what "copy" copies.
+        kind: what the message is called.
+
+    Signals:
+        branch_wanted: -1 for the version before, 1 for the next.
+        edit_wanted: another version is to be written.
+    """
+
+    branch_wanted = Signal(int)
+    edit_wanted = Signal()
+
+    def __init__(self, text: Callable[[], str], kind: str = "message"):
+        super().__init__()
+        self._text = text
+        self.before = _button("Show the version before this one", f"Previous version of the {kind}")
+        self.place = QLabel()
+        self.place.setProperty("muted", True)
+        self.next = _button("Show the version after this one", f"Next version of the {kind}")
+        self.copy = _button(f"Copy this {kind}", f"Copy {kind}")
+        self.edit = _button(f"Edit this {kind} as a new version", f"Edit {kind}")
+        self.row = QHBoxLayout(self)
+        self.row.setContentsMargins(0, 0, 0, 0)
+        self.row.setSpacing(2)
+        for part in (self.before, self.place, self.next, self.copy, self.edit):
+            self.row.addWidget(part)
+        self._icons = {"left": self.before, "right": self.next, "copy": self.copy, "edit": self.edit}
+        self.before.clicked.connect(lambda: self.branch_wanted.emit(-1))
+        self.next.clicked.connect(lambda: self.branch_wanted.emit(1))
+        self.copy.clicked.connect(self._copy)
+        self.edit.clicked.connect(self.edit_wanted)
+        self.renew()
+
+    def show_branch(self, place: int, branches: int) -> None:
+        """Which of how many versions this is; nothing is shown for a single one."""
+        self.place.setText(f"{place}/{branches}")
+        self.place.setAccessibleName(f"Version {place} of {branches}")
+        for part in (self.before, self.place, self.next):
+            part.setVisible(branches > 1)
+        self.before.setEnabled(place > 1)
+        self.next.setEnabled(place < branches)
+
+    def set_state(self, busy: bool, can_continue: bool) -> None:
+        """Whether the model writes, so that nothing else can be asked of it, and whether this can be gone on with."""
+        self.edit.setEnabled(not busy)
+
+    def renew(self) -> None:
+        """Draw the buttons in the present colours."""
+        for name, button in self._icons.items():
+            button.setIcon(icon(name, colours().muted, colours().line))
+
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setText(self._text())
+        self.copy.setIcon(icon("done", colours().speed))
+        QTimer.singleShot(1500, self.copy, self.renew)
+
+
+class ReplyFoot(MessageFoot):
+    """Signals:
+    regenerate: another reply is wanted. go_on: this one is to be continued.
+    """
+
+    regenerate = Signal()
+    go_on = Signal()
+
+    def __init__(self, text: Callable[[], str]):
+        super().__init__(text, "answer")
+        self.again = _button("Write another answer (Ctrl+R for the last one)", "Regenerate")
+        self.more = _button("Let the model go on with this answer", "Continue")
+        self.more.setText("Continue")
+        self.more.setProperty("small", True)
+        self.more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.more.hide()
+        self.figures = QLabel()
+        self.figures.setProperty("muted", True)
+        self.figures.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.figures.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.row.addWidget(self.again)
+        self.row.addWidget(self.more)
+        self.row.addSpacing(8)
+        self.row.addWidget(self.figures, 1)
+        self.again.clicked.connect(self.regenerate)
+        self.more.clicked.connect(self.go_on)
+        self._icons |= {"again": self.again, "more": self.more}
+        self.renew()
+
+    def set_state(self, busy: bool, can_continue: bool) -> None:
+        super().set_state(busy, can_continue)
+        self.again.setEnabled(not busy)
+        self.more.setEnabled(not busy)
+        self.more.setVisible(can_continue)
+
+    def show_figures(self, line: str) -> None:
+        """The line of figures."""
+        self.figures.setText(line)
+        self.figures.setToolTip(line)
+
+
+def _button(tip: str, name: str) -> QToolButton:
+    button = QToolButton(toolTip=tip, accessibleName=name)
+    button.setIconSize(QSize(16, 16))
+    return button

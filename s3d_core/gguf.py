@@ -19,8 +19,6 @@ from s3d_core.errors import ModelError, is_out_of_memory
 Progress = Callable[[str, float], None]
 
 _STAMP = "unpacked-from.json"
-# Raised when folders made before would be read otherwise.
-_MADE_AS = 2
 
 
 def unpacked(path: Path, dtype: torch.dtype, progress: Progress) -> Path:
@@ -31,7 +29,7 @@ def unpacked(path: Path, dtype: torch.dtype, progress: Progress) -> Path:
     """
     name = str(dtype).removeprefix("torch.")
     folder = path.with_name(f"{path.stem}.{name}")
-    source = {"bytes": path.stat().st_size, "mtime_ns": path.stat().st_mtime_ns, "made_as": _MADE_AS}
+    source = {"bytes": path.stat().st_size, "mtime_ns": path.stat().st_mtime_ns}
     try:
         if json.loads((folder / _STAMP).read_text()) == source:
             return folder

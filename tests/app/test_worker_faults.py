@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import pytest
 from ui.scripted import ScriptedEngine, scripted_parts
 
+from app.engine.faults import GPU_LOST, explain
 from app.engine.link import EngineLink
-from app.engine.worker import GPU_LOST, Parts, Phase, explain
+from app.engine.worker import Parts, Phase
 from s3d_core.errors import OUT_OF_MEMORY, ModelError
 from s3d_core.settings import SamplingSettings
 

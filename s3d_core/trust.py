@@ -110,6 +110,4 @@ def check_config(folder: Path, architectures: tuple[str, ...], model: str | None
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= most):
             raise ModelError(f"{folder / 'config.json'} is damaged: its {field} cannot be; fetch the model again.")
     if config.get("quantization_config") is not None:
-        raise ModelError(
-            f"{model} holds quantized weights of a kind that cannot be run here; choose its GGUF file."
-        )
+        raise ModelError(f"{model} holds quantized weights of a kind that cannot be run here; choose its GGUF file.")

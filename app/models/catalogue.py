@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from app.models.shape import Shape
 from app.models.wanted import Wanted, parse
 from s3d_core.errors import ModelError
 from s3d_core.families import ARCHITECTURES
@@ -22,33 +23,6 @@ PRECISIONS = ("float32", "bfloat16", "float16")
 _FORMAT = 1
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What memory a model takes depends on these alone.
-
-    Attributes:
-        hidden, intermediate: widths of the residual stream and of the MLP.
-        layers: decoder layers. heads, kv_heads: of attention, `head_dim` wide each.
-        vocabulary: rows of the embedding. tied: the output head is the embedding.
-    """
-
-    hidden: int
-    intermediate: int
-    layers: int
-    heads: int
-    kv_heads: int
-    head_dim: int
-    vocabulary: int
-    tied: bool
-
-    @property
-    def parameters(self) -> int:
-        """Weights in all, but for norms and biases."""
-        attention = self.hidden * self.head_dim * 2 * (self.heads + self.kv_heads)
-        layer = attention + 3 * self.hidden * self.intermediate
-        return self.layers * layer + (1 if self.tied else 2) * self.vocabulary * self.hidden
 
 
 @dataclass(frozen=True)
@@ -68,7 +42,7 @@ class CatalogueEntry:
         name: what it is called here. repo: "owner/name" on the hub.
         revision: 40 hexadecimal digits, or None: what the hub has when the download begins.
         files: those of the revision, or None: as the hub lists them.
-        context: tokens. precision: what it is best run in. parameters: their number.
+        precision: what it is best run in. parameters: their number. shape: its sizes, and its longest context.
         gated: its terms have to be accepted, and a token is asked for.
         embedded: it comes with the program and is not fetched from the hub.
     """
@@ -82,7 +56,6 @@ class CatalogueEntry:
     licence: str
     gated: bool
     embedded: bool
-    context: int
     precision: str
     parameters: int
     shape: Shape
@@ -147,7 +120,7 @@ def _entry(given: Any) -> CatalogueEntry:
     _require(all(_DIGEST.fullmatch(file.sha256) and file.bytes > 0 for file in files or ()), "a file is wrong")
     _require(entry.architecture in ARCHITECTURES, f"{entry.architecture} models cannot be run")
     _require(entry.precision in PRECISIONS, f"precision has to be one of {', '.join(PRECISIONS)}")
-    numbers = (entry.context, *(value for name, value in vars(shape).items() if name != "tied"))
+    numbers = [value for name, value in vars(shape).items() if name not in ("tied", "biased")]
     _require(min(numbers) > 0, "numbers have to be above 0")
     _require(shape.heads % shape.kv_heads == 0, "heads have to be a multiple of kv_heads")
     _require(abs(entry.parameters - shape.parameters) < 0.01 * entry.parameters, "parameters do not match the shape")

@@ -7,7 +7,6 @@ one rename, when every file is verified.
 """
 
 import errno
-import json
 import shutil
 import time
 from collections.abc import Callable
@@ -28,7 +27,8 @@ from app.models.rate import Rate
 from app.models.transfer import Patience, persist, stream
 from app.models.wanted import Wanted
 from s3d_core.errors import ModelError
-from s3d_core.families import check_family, check_gguf_family
+from s3d_core.families import ARCHITECTURES, check_gguf_family
+from s3d_core.trust import check_config
 
 # What stays free on the disk for everything else.
 RESERVE_BYTES = 64_000_000
@@ -104,7 +104,7 @@ class Download:
             for file in self._files:
                 self._get(file)
                 if local_name(file) == "config.json":
-                    self._check_config(file)
+                    self._check_config()
             self._tell("Moving into place")
             return installing.install(self._journal)
 
@@ -201,14 +201,9 @@ class Download:
                 installing.copy(source, part, self._copied)
                 return
 
-    def _check_config(self, file: RemoteFile) -> None:
-        path = self._journal.files / local_name(file)
+    def _check_config(self) -> None:
         try:
-            config = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            config = None
-        try:
-            check_family(config, self.wanted.name)
+            check_config(self._journal.files, ARCHITECTURES, self.wanted.name)
         except ModelError:
             shutil.rmtree(self._journal.folder, ignore_errors=True)
             raise

@@ -16,7 +16,8 @@ from app.models.manifest import Manifest
 from app.models.places import models_dir
 from app.models.remains import clear_remains, working_name
 from s3d_core.errors import ModelError
-from s3d_core.families import check_family, check_gguf_family
+from s3d_core.families import ARCHITECTURES, check_gguf_family
+from s3d_core.trust import check_config
 
 Progress = Callable[[str, float], None]
 
@@ -91,11 +92,7 @@ def _check(path: Path) -> InstalledModel:
     if found.path.is_file():
         check_gguf_family(wholeness.gguf_architecture(found.path), found.path.name)
         return found
-    try:
-        config = json.loads((found.path / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{found.path / 'config.json'} is damaged, so the model cannot be imported.") from error
-    check_family(config, found.name)
+    check_config(found.path, ARCHITECTURES)
     return found
 
 

@@ -86,10 +86,15 @@ def test_progress_counts_to_the_end(hub):
     assert any(step.per_second > 0 and step.seconds_left for step in under_way)
 
 
+def run_until_halted(going: Download) -> None:
+    with pytest.raises(HaltedError):
+        going.run()
+
+
 def halted_after(count: int, hub) -> Download:
     """A download that was halted when `count` bytes of its weights had been sent."""
     going = Download(parse(NAME), QUICK)
-    thread = threading.Thread(target=lambda: pytest.raises(HaltedError, going.run))
+    thread = threading.Thread(target=run_until_halted, args=(going,))
     thread.start()
     deadline = time.monotonic() + 20
     while hub.sent[FIRST] + hub.sent[SECOND] < count and time.monotonic() < deadline:
@@ -117,7 +122,7 @@ def test_a_halted_download_goes_on_where_it_was(hub):
 def test_halting_does_not_wait_for_a_silent_hub(hub):
     hub.faults[FIRST].append(Fault("stall"))
     going = Download(parse(NAME), Patience(silence=60))
-    thread = threading.Thread(target=lambda: pytest.raises(HaltedError, going.run))
+    thread = threading.Thread(target=run_until_halted, args=(going,))
     thread.start()
     deadline = time.monotonic() + 20
     while not hub.sent[FIRST] and time.monotonic() < deadline:
@@ -378,7 +383,7 @@ def test_a_file_in_the_shared_cache_is_copied_instead(hub, tmp_path):
 def test_two_programs_do_not_fetch_one_model_at_once(hub):
     hub.bytes_per_second = 200_000
     going = Download(parse(NAME), QUICK)
-    thread = threading.Thread(target=lambda: pytest.raises(HaltedError, going.run))
+    thread = threading.Thread(target=run_until_halted, args=(going,))
     thread.start()
     deadline = time.monotonic() + 20
     while not hub.sent[FIRST] and time.monotonic() < deadline:

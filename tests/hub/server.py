@@ -139,10 +139,10 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *arguments):
         pass
 
-    def do_HEAD(self):  # noqa: N802
+    def do_HEAD(self):
         self.do_GET()
 
-    def do_GET(self):  # noqa: N802
+    def do_GET(self):
         hub = self.server_state
         path = unquote(urlsplit(self.path).path)  # a proxy is asked for a whole address
         hub.requests.append((self.command, path, dict(self.headers)))

@@ -23,9 +23,10 @@ class Halt:
         with self._lock:
             self._event.set()
             if self._socket is not None:
-                # Closing alone would not wake a thread that waits for bytes.
+                # Closing alone would not wake a thread that waits for bytes. The plain socket's own method, since a
+                # TLS socket's would hand out what had arrived undeciphered.
                 with contextlib.suppress(OSError):
-                    self._socket.shutdown(socket.SHUT_RDWR)
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     @property
     def is_set(self) -> bool:

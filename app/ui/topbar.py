@@ -33,6 +33,8 @@ _SAID = {
     Phase.EMPTY: "No model",
 }
 _CLOCK_MS = 100
+_MANAGE = "Manage models …"
+_TIP = Qt.ItemDataRole.ToolTipRole
 
 
 class TopBar(QFrame):
@@ -42,6 +44,7 @@ class TopBar(QFrame):
     theme_chosen: one of `MODES`.
     server_wanted: the local server's window.
     train_wanted: the user wants drafts trained for the model.
+    library_wanted: the user wants to see all models.
     """
 
     new_chat = Signal()
@@ -51,6 +54,7 @@ class TopBar(QFrame):
     theme_chosen = Signal(str)
     server_wanted = Signal()
     train_wanted = Signal()
+    library_wanted = Signal()
 
     def __init__(self, theme_mode: str, parent=None):
         super().__init__(parent)
@@ -101,6 +105,7 @@ class TopBar(QFrame):
         self._phase, self._since, self._detail = Phase.STARTING, time.monotonic(), ""
         self._clock = QTimer(self, interval=_CLOCK_MS)
         self._clock.timeout.connect(self._tick)
+        self._shown = None
         self._idle_bar()
         self.renew()
 
@@ -116,6 +121,7 @@ class TopBar(QFrame):
             group.addAction(action)
             self.theme_actions[mode] = action
         menu.addSeparator()
+        menu.addAction("Manage models … (Ctrl+M)", self.library_wanted.emit)
         self.server_action = menu.addAction("Serve to other programs …")
         self.server_action.triggered.connect(lambda checked=False: self.server_wanted.emit())
         menu.addAction("Train drafts for this model …", self.train_wanted.emit)
@@ -127,11 +133,13 @@ class TopBar(QFrame):
 
     def show_models(self, models: list) -> None:
         """The installed models (name, path, bytes)."""
-        current = self.models.currentData()
+        current = self._shown
         self.models.clear()
         for model in models:
             self.models.addItem(model.name, model.path)
-            self.models.setItemData(self.models.count() - 1, str(model.path), Qt.ItemDataRole.ToolTipRole)
+            self.models.setItemData(self.models.count() - 1, str(model.path), _TIP)
+        self.models.addItem(_MANAGE)
+        self.models.setItemData(self.models.count() - 1, "Fetch, import and delete models (Ctrl+M)", _TIP)
         self._select(current)
 
     def show_model(self, path) -> None:
@@ -187,10 +195,16 @@ class TopBar(QFrame):
         self.progress.setValue(0)
 
     def _select(self, path) -> None:
-        wanted = [row for row in range(self.models.count()) if str(self.models.itemData(row)) == str(path)]
+        self._shown = path
+        rows = range(self.models.count()) if path is not None else ()
+        wanted = [row for row in rows if str(self.models.itemData(row)) == str(path)]
         self.models.setCurrentIndex(wanted[0] if wanted else -1)
 
     def _on_model(self, row: int) -> None:
+        if self.models.itemData(row) is None:
+            self._select(self._shown)
+            self.library_wanted.emit()
+            return
         self.model_chosen.emit(self.models.itemData(row))
 
 

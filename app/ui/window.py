@@ -16,6 +16,7 @@ from app.server.switch import Switch
 from app.ui.chat.pane import ChatPane
 from app.ui.chat.session import ChatSession
 from app.ui.chats.sidebar import Sidebar
+from app.ui.models.library import LibraryDialog
 from app.ui.server.dialog import ServerDialog
 from app.ui.speed.panel import SpeedPanel
 from app.ui.theme import Theme
@@ -66,6 +67,7 @@ class Window(QMainWindow):
         self._theme = Theme(application, self._stored("theme", "system"), self)
         self._panel_wish: bool | None = None
         self.training: TrainingDialog | None = None
+        self.library: LibraryDialog | None = None
         self._sidebar_wish: bool | None = None
         self.topbar = TopBar(self._theme.mode)
         self.chat = ChatPane()
@@ -137,6 +139,7 @@ class Window(QMainWindow):
         self.topbar.server_wanted.connect(self.server.show)
         self.server.switched.connect(self.topbar.show_served)
         self.topbar.train_wanted.connect(self.train)
+        self.topbar.library_wanted.connect(self.manage_models)
         self.chat.composer.sent.connect(self.send)
         self.chat.composer.stopped.connect(self.stop)
         self.chat.retry.connect(self.link.open_first)
@@ -180,6 +183,7 @@ class Window(QMainWindow):
             ("Ctrl+K", self._search),
             ("Ctrl+Shift+S", self.topbar.sidebar.click),
             ("Ctrl+L", self.chat.composer.field.setFocus),
+            ("Ctrl+M", self.manage_models),
             ("Ctrl+Q", self.close),
         ):
             QShortcut(QKeySequence(keys), self, activated=do)
@@ -217,6 +221,16 @@ class Window(QMainWindow):
             self.training.trained.connect(self.link.load)
         self.training.show()
         self.training.raise_()
+
+    def manage_models(self) -> None:
+        """Open the model library."""
+        if self.library is None:
+            self.library = LibraryDialog(self.link, lambda: self.topbar.gauge.reading, self)
+            self.library.models_changed.connect(self.topbar.show_models)
+            self._theme.changed.connect(self.library.renew)
+        self.library.show()
+        self.library.raise_()
+        self.library.activateWindow()
 
     def new_chat(self) -> None:
         """Show an empty chat; an answer being written goes on in its own."""
@@ -322,6 +336,8 @@ class Window(QMainWindow):
         self._store("geometry", self.saveGeometry())
         if self.training is not None:
             self.training.window_closes()
+        if self.library is not None:
+            self.library.shut()
         self.hide()
         self.server.switch.turn_off(wait=False)
         self.link.close()

@@ -119,7 +119,7 @@ class Sidebar(QFrame):
     def renew(self) -> None:
         """Take the theme's present colours."""
         self.menu.setIcon(icon("menu"))
-        self.search.renew()
+        self.search.update()
         self.list.viewport().update()
 
     def start_search(self) -> None:

@@ -24,10 +24,10 @@ class SearchField(QLineEdit):
         self.setAccessibleName("Search chats")
         self.setToolTip("Search titles and messages (Ctrl+K)")
         self.setTextMargins(_GLASS + 4, 0, 0, 0)
-        clear = self.findChild(QToolButton)
-        clear.setAccessibleName("Clear search")
-        clear.setToolTip("Clear the search (Escape)")
-        clear.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        for clear in self.findChildren(QToolButton):
+            clear.setAccessibleName("Clear search")
+            clear.setToolTip("Clear the search (Escape)")
+            clear.setFocusPolicy(Qt.FocusPolicy.TabFocus)
 
     def paintEvent(self, event) -> None:
         super().paintEvent(event)

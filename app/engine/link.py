@@ -46,6 +46,7 @@ class EngineLink(QObject):
     counted = Signal(int, object)
     dropped = Signal(int)
     failed = Signal(str, str)
+    refused = Signal(object, str)
     notice = Signal(str)
     memory_changed = Signal(object)
     closed = Signal()
@@ -69,7 +70,7 @@ class EngineLink(QObject):
         worker.reply_finished.connect(self._on_reply_finished)
         worker.failed.connect(self._on_failed)
         worker.finished.connect(self._on_thread_finished)
-        passed_on = ("progress", "prefill", "models_listed", "opening", "notice", "memory_changed")
+        passed_on = ("progress", "prefill", "models_listed", "opening", "notice", "memory_changed", "refused")
         for name in (*passed_on, "compare_progress", "compared", "counted", "dropped"):
             getattr(worker, name).connect(getattr(self, name))
 
@@ -92,10 +93,10 @@ class EngineLink(QObject):
         """Try (again) to get a model into memory."""
         self._worker.open_first()
 
-    def load(self, path: Path) -> None:
-        """Load another model; what runs now is stopped first."""
+    def load(self, path: Path, anyway: bool = False) -> None:
+        """Load another model; what runs now is stopped first. `anyway` even where it does not seem to fit."""
         self._worker.cancel(lent=True)
-        self._worker.load(path)
+        self._worker.load(path, anyway)
 
     def unload(self) -> None:
         """Give the model's memory back; what runs now is stopped first."""

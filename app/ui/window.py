@@ -174,6 +174,7 @@ class Window(QMainWindow):
         link.plain_measured.connect(self.panel.set_plain)
         link.rounds_done.connect(self.panel.add_rounds)
         link.failed.connect(self._on_failed)
+        link.refused.connect(self._on_refused)
         link.compare_progress.connect(self.panel.compare.show_progress)
         link.compared.connect(self.panel.compare.show_comparison)
         link.notice.connect(self.chat.notice.info)
@@ -290,6 +291,11 @@ class Window(QMainWindow):
             self.chat.notice.error(sentence, "Turn drafting off", self.panel.drafting.click)
             return
         self.chat.notice.error(sentence, "Retry" if retry else "", retry)
+
+    def _on_refused(self, path, sentence: str) -> None:
+        """A model does not fit into the memory; the user may know better."""
+        self.topbar.show_model(self.link.info.path if self.link.info else None)
+        self.chat.notice.error(sentence, "Load anyway", lambda: self.link.load(path, anyway=True))
 
     def _on_link_closed(self) -> None:
         self.session.close()

@@ -11,8 +11,8 @@ from app.ui.theme import colours
 
 HOW = (
     f"Continues the last question {2 * TURNS} times, up to {TOKENS} tokens each: plain, drafted, plain, drafted, with "
-    "this chat's sampling and one seed for all.\nEach speed is tokens over the measured time of both runs; reading the question "
-    "is left out.\nThe ticks are the single runs. Nothing is added to the chat."
+    "this chat's sampling and one seed for all.\nEach speed is tokens over the measured time of both runs; "
+    "reading the question is left out.\nThe ticks are the single runs. Nothing is added to the chat."
 )
 _NAMES = {"s3d": "S3D", "auto": "Auto", "skip": "Own layers", "lookup": "Copies", "plain": "Plain"}
 

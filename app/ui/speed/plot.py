@@ -74,7 +74,7 @@ class SpeedPlot(Drawing):
             painter.setPen(QPen(QColor(ink.line), 1))
             painter.drawLine(QPointF(frame.left(), y), QPointF(frame.right(), y))
             hidden = self._plain is not None and abs(y - 7 - y_of(self._plain)) < 9
-            if y > frame.top() + 12 and not hidden:
+            if y > frame.top() + 16 and not hidden:
                 painter.setPen(QColor(ink.muted))
                 box = QRectF(frame.left(), y - 14, frame.width() - 6, 14)
                 painter.drawText(box, Qt.AlignmentFlag.AlignRight, f"{number * step:g}")

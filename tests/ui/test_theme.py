@@ -9,7 +9,7 @@ GROUNDS = {
     "text": ("window", "surface", "raised", "bubble", "drafted", "code_ground", "accent_soft"),
     "muted": ("window", "surface", "raised", "code_head", "code_ground"),
     "on_accent": ("accent",),
-    "link": ("window", "drafted"),
+    "link": ("window", "surface", "drafted"),
     "speed": ("surface",),
     "warning_text": ("warning_ground",),
     "error_text": ("error_ground",),

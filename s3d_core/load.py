@@ -8,9 +8,10 @@ from typing import Any
 import torch
 
 from s3d_core.errors import ModelError, is_out_of_memory
+from s3d_core.families import ARCHITECTURES
 from s3d_core.gguf import Progress, unpacked
 from s3d_core.kernels import jit
-from s3d_core.target import ARCHITECTURES, Target
+from s3d_core.target import Target
 from s3d_core.trust import check_config, refuse_pickle, weight_files
 
 # End-of-turn tokens that some checkpoints' generation settings forget.

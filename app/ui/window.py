@@ -17,6 +17,7 @@ from app.ui.chat.pane import ChatPane
 from app.ui.chat.session import ChatSession
 from app.ui.chats.sidebar import Sidebar
 from app.ui.desk import Desk
+from app.ui.models.library import LibraryDialog
 from app.ui.server.dialog import ServerDialog
 from app.ui.settings.preferences import Preferences
 from app.ui.speed.panel import SpeedPanel
@@ -71,6 +72,7 @@ class Window(QMainWindow):
         self.desk = Desk(application, preferences or Preferences(), self)
         self._panel_wish: bool | None = None
         self.training: TrainingDialog | None = None
+        self.library: LibraryDialog | None = None
         self._sidebar_wish: bool | None = None
         self.topbar = TopBar(self.desk.theme.mode)
         self.chat = ChatPane()
@@ -144,6 +146,7 @@ class Window(QMainWindow):
         self.topbar.server_wanted.connect(self.server.show)
         self.server.switched.connect(self.topbar.show_served)
         self.topbar.train_wanted.connect(self.train)
+        self.topbar.library_wanted.connect(self.manage_models)
         self.chat.composer.sent.connect(self.send)
         self.chat.composer.stopped.connect(self.stop)
         self.chat.asked.connect(self.send)
@@ -187,6 +190,7 @@ class Window(QMainWindow):
             "search": self._search,
             "chats": self.topbar.sidebar.click,
             "settings": self.desk.show_settings,
+            "models": self.manage_models,
             "message": self.chat.composer.field.setFocus,
             "attach": self.chat.composer.choose_files,
             "stop": self.stop,
@@ -250,6 +254,16 @@ class Window(QMainWindow):
             self.training.trained.connect(self.link.load)
         self.training.show()
         self.training.raise_()
+
+    def manage_models(self) -> None:
+        """Open the model library."""
+        if self.library is None:
+            self.library = LibraryDialog(self.link, lambda: self.topbar.gauge.reading, self)
+            self.library.models_changed.connect(self.topbar.show_models)
+            self.desk.theme.changed.connect(self.library.renew)
+        self.library.show()
+        self.library.raise_()
+        self.library.activateWindow()
 
     def new_chat(self) -> None:
         """Show an empty chat; an answer being written goes on in its own."""
@@ -351,6 +365,8 @@ class Window(QMainWindow):
         if self.training is not None:
             self.training.window_closes()
         self.desk.close()
+        if self.library is not None:
+            self.library.shut()
         self.hide()
         self.server.switch.turn_off(wait=False)
         self.link.close()

@@ -16,6 +16,7 @@ from s3d_core import gguf as unpacking
 from s3d_core import load as loading
 from s3d_core.engine import Engine
 from s3d_core.errors import ModelError
+from s3d_core.families import ARCHITECTURES
 from s3d_core.gguf import unpacked
 from s3d_core.load import load, pick_device, pick_dtype, stock_model, stop_tokens
 from s3d_core.target import Target
@@ -382,7 +383,7 @@ def test_a_gguf_file_without_weights(file):
 
 def test_the_loader_names_only_families_it_can_run(folder):
     config = json.loads((folder / "config.json").read_text())
-    for name in loading.ARCHITECTURES:
+    for name in ARCHITECTURES:
         (folder / "config.json").write_text(json.dumps(config | {"architectures": [name]}))
         loading.check_folder(folder)
 

@@ -83,15 +83,15 @@ class TrainingDialog(QDialog):
         self.use = _button("Load with its drafts", "Load the model again with what was trained", primary=True)
         self.use.clicked.connect(lambda: self.trained.emit(Path(self.info.path)))
         choices, estimate, buttons = QHBoxLayout(), QHBoxLayout(), QHBoxLayout()
-        for part in (self.effort, self.choose):
-            choices.addWidget(part)
+        choices.addWidget(self.effort)
+        choices.addWidget(self.choose)
         choices.addWidget(self.prompts_label, 1)
         estimate.addWidget(self.measure)
         estimate.addWidget(self.estimate, 1)
         buttons.addWidget(self.cancel)
         buttons.addStretch()
-        for part in (self.pause, self.start, self.use):
-            buttons.addWidget(part)
+        for button in (self.pause, self.start, self.use):
+            buttons.addWidget(button)
         column = QVBoxLayout(self)
         column.setContentsMargins(20, 18, 20, 18)
         column.setSpacing(12)

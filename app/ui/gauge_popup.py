@@ -94,7 +94,7 @@ class MemoryPopup(QFrame):
     def show_below(self, corner: QPoint) -> None:
         """Open with the upper right corner here."""
         self.adjustSize()
-        self.move(max(0, corner.x() - self.width()), corner.y())
+        self.move(max(self.screen().availableGeometry().left(), corner.x() - self.width()), corner.y())
         self.show()
 
     def _add_row(self, part: Part) -> None:

@@ -5,15 +5,17 @@ folder is mapped into memory in one or two. The folder is made in whole or not a
 anew when the file changed.
 """
 
+import getpass
+import hashlib
 import json
-import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
+from filelock import FileLock
 from safetensors import SafetensorError
 
 from s3d_core.errors import ModelError, is_out_of_memory
@@ -21,8 +23,6 @@ from s3d_core.errors import ModelError, is_out_of_memory
 Progress = Callable[[str, float], None]
 
 _STAMP = "unpacked-from.json"
-# Raised when folders made before would be read otherwise.
-_MADE_AS = 2
 
 
 def unpacked(path: Path, dtype: torch.dtype, progress: Progress) -> Path:
@@ -33,9 +33,33 @@ def unpacked(path: Path, dtype: torch.dtype, progress: Progress) -> Path:
     """
     name = str(dtype).removeprefix("torch.")
     folder = path.with_name(f"{path.stem}.{name}")
-    source = {"bytes": path.stat().st_size, "mtime_ns": path.stat().st_mtime_ns, "made_as": _MADE_AS}
-    if _is_made(folder, source):
-        return folder
+    if not _is_made(path, folder):
+        # Two programs at once would write into the same folder.
+        with FileLock(_lock(folder)):
+            if not _is_made(path, folder):
+                _make(path, dtype, folder, progress)
+    return folder
+
+
+def _source(path: Path) -> dict[str, int]:
+    return {"bytes": path.stat().st_size, "mtime_ns": path.stat().st_mtime_ns}
+
+
+def _is_made(path: Path, folder: Path) -> bool:
+    """Whether a folder is wholly there, and made from the file as it is now."""
+    try:
+        return json.loads((folder / _STAMP).read_text()).items() >= _source(path).items()
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _lock(folder: Path) -> Path:
+    digest = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"s3d-{getpass.getuser()}-{digest}.lock"
+
+
+def _make(path: Path, dtype: torch.dtype, folder: Path, progress: Progress) -> None:
+    source = _source(path)
     progress("Checking the file", 0.05)
     values = _check(path)
     needed = values * dtype.itemsize + 50_000_000
@@ -44,12 +68,8 @@ def unpacked(path: Path, dtype: torch.dtype, progress: Progress) -> Path:
             f"Unpacking {path.name} needs {needed / 1e9:.1f} GB in {path.parent}; free some disk space and try again."
         )
     progress("Unpacking the model, this once", 0.1)
-    staged = folder.with_name(f"{folder.name}.{os.getpid()}.part")
-    for remains in path.parent.glob(folder.name + ".*.part"):
-        # Another process that lives may be at the same work.
-        owner = remains.suffixes[-2][1:]
-        if not owner.isdigit() or int(owner) == os.getpid() or not psutil.pid_exists(int(owner)):
-            shutil.rmtree(remains, ignore_errors=True)
+    staged = folder.with_name(folder.name + ".part")
+    shutil.rmtree(staged, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
     try:
         _unpack(path, dtype, staged)
@@ -57,19 +77,8 @@ def unpacked(path: Path, dtype: torch.dtype, progress: Progress) -> Path:
         staged.replace(folder)
     except (OSError, SafetensorError) as error:  # safetensors has its own for a disk that is full
         shutil.rmtree(staged, ignore_errors=True)
-        if _is_made(folder, source):
-            return folder  # another process was faster
         reason = getattr(error, "strerror", None) or error
         raise ModelError(f"{path.name} cannot be unpacked in {path.parent}: {reason}.") from error
-    return folder
-
-
-def _is_made(folder: Path, source: dict) -> bool:
-    """Whether a folder was unpacked from this very file."""
-    try:
-        return json.loads((folder / _STAMP).read_text()) == source
-    except (OSError, ValueError):
-        return False  # not made yet, or not wholly
 
 
 def _check(path: Path) -> int:
@@ -80,8 +89,6 @@ def _check(path: Path) -> int:
     try:
         tensors = GGUFReader(path).tensors
     except Exception as error:  # the reader raises whatever numpy raises
-        if is_out_of_memory(error):
-            raise ModelError(f"{path.name} does not fit into the memory of this machine.") from error
         raise ModelError(damaged) from error
     if not tensors or max(int(t.data_offset) + int(t.n_bytes) for t in tensors) > path.stat().st_size:
         raise ModelError(damaged)

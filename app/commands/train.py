@@ -27,7 +27,7 @@ def add_parser(subparsers) -> None:
         help="train a draft adapter for a model",
         description="Train a draft adapter. Run the same command again to go on after an interruption.",
     )
-    options.add_model_options(parser)
+    options.add_model_options(parser, chats=False)
     parser.add_argument("--prompts", type=Path, metavar="FILE", help="JSON lines with turns, answered by the model")
     parser.add_argument("--self-written", type=float, default=0.2, metavar="X", help="share of wholly own chats (0.2)")
     parser.add_argument("--corpus-tokens", type=int, default=200_000, metavar="N", help="reply tokens (200000)")

@@ -36,7 +36,7 @@ SAMPLING_FIELDS = {
 
 
 def add_model_options(parser: argparse.ArgumentParser, chats: bool = True) -> None:
-    """`--model --adapter --dtype --device`, and for what holds chats `--context --anyway`."""
+    """`--model --adapter --dtype --device --anyway`, and for what holds chats `--context`."""
     group = parser.add_argument_group("model")
     group.add_argument("--model", metavar="NAME|PATH", help=f"default: {embedded.DEFAULT_NAME}")
     group.add_argument("--adapter", default="auto", metavar="PATH|none", help="draft adapter; default: one that fits")

@@ -4,11 +4,13 @@ import argparse
 import gc
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from app import hardware
 from app.commands import bench, options
-from app.models import places
+from app.models import fit, places
 from app.terminal import ProgressLine, stop_on_interrupt
 from app.training.reporter import PausedError, Reporter
 from app.training.status import State
@@ -18,6 +20,8 @@ from s3d_core.settings import MAX_DRAFT_LENGTH
 _PHASES = {"corpus": ("Writing chats", "token"), "training": ("Training", "step"), "finishing": ("Finishing", "step")}
 # Prompts on which the speed-up is measured.
 _SPEED_PROMPTS = 4
+# Tokens of a chat that is trained on, prompt and reply.
+_TRAINED_AT_ONCE = 512
 
 
 def add_parser(subparsers) -> None:
@@ -119,8 +123,18 @@ def _train(args: argparse.Namespace, path: Path, folder: Path, reporter: Reporte
     return 0
 
 
+def _check_room(args: argparse.Namespace, path: Path) -> None:
+    """Refuse a model that does not fit beside all that is in the memory now, the window's own model included."""
+    memory = hardware.look(ram=args.device == "cpu")
+    beside = replace(memory, ours=0, others=memory.used)
+    precision = "float32" if args.dtype == "auto" and not memory.is_gpu else args.dtype
+    if not args.anyway and (why := fit.refusal(path, beside, precision, _TRAINED_AT_ONCE)):
+        raise TrainingError(f"Training is not possible now: {why}")
+
+
 def _prepared(args: argparse.Namespace, path: Path) -> tuple[Any, Any]:
     """The model as it is trained on, and the recipe."""
+    _check_room(args, path)
     with ProgressLine() as line:
         line("Loading the libraries", 0.0)
         from s3d_core import load as loading

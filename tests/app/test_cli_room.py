@@ -28,7 +28,7 @@ def test_a_model_that_does_not_fit_is_refused_before_it_is_loaded(default_model,
 
 def test_it_is_loaded_all_the_same_when_told_to(default_model, small, capsys):
     assert main(["ask", "hello", "--model", str(default_model), "--anyway", "--max-tokens", "3", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["tokens"] == 3
+    assert json.loads(capsys.readouterr().out)["completion_tokens"] == 3
 
 
 def test_a_chat_ends_at_the_context_that_was_asked_for(default_model, capsys):
@@ -40,3 +40,9 @@ def test_a_chat_ends_at_the_context_that_was_asked_for(default_model, capsys):
 def test_a_context_below_one_is_refused(default_model, capsys):
     assert main(["ask", "hello", "--model", str(default_model), "--context", "0"]) == 1
     assert "--context must be at least 1." in capsys.readouterr().err
+
+
+def test_a_training_that_does_not_fit_is_refused_before_it_begins(default_model, small, home, capsys):
+    assert main(["train", "--model", str(default_model)]) == 1
+    err = capsys.readouterr().err
+    assert "Training is not possible now: " in err

@@ -15,7 +15,7 @@ from core.files import save_folder
 from app.models import places
 from app.training import status as statuses
 from app.training.job import EFFORTS, Order, TrainingJob, jobs
-from app.training.measure import Estimate
+from app.training.measure import Estimate, keep_estimate
 from app.training.reporter import PausedError, Reporter
 from app.training.status import PAUSE, State, Status
 from s3d_core.errors import TrainingError
@@ -135,6 +135,14 @@ def test_an_estimate_grows_with_the_effort():
     assert seconds == sorted(seconds)
     assert 2 * 3600 < seconds[1] < 4 * 3600
     assert found.disk(200_000) > 10**8
+
+
+def test_a_disk_that_is_too_full_is_said_before_anything_starts(tmp_path):
+    job = TrainingJob(tmp_path / "job")
+    keep_estimate(job.folder, Estimate(500.0, 4.0, 60.0, 10**18))
+    with pytest.raises(TrainingError, match="GB more on the disk"):
+        job.start(Order("model", 1000, 2, 2))
+    assert job.status is None
 
 
 # A real process on a tiny model.

@@ -89,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _train(args: argparse.Namespace, path: Path, folder: Path, reporter: Reporter) -> int:
+    _check_room(args, path)
     if args.measure_speed and reporter.status.before is None:
         reporter.change(State.BEFORE)
         before, strategy = _speed(args, path, "auto")
@@ -134,7 +135,6 @@ def _check_room(args: argparse.Namespace, path: Path) -> None:
 
 def _prepared(args: argparse.Namespace, path: Path) -> tuple[Any, Any]:
     """The model as it is trained on, and the recipe."""
-    _check_room(args, path)
     with ProgressLine() as line:
         line("Loading the libraries", 0.0)
         from s3d_core import load as loading
@@ -159,6 +159,7 @@ def _prepared(args: argparse.Namespace, path: Path) -> tuple[Any, Any]:
 def _estimate(args: argparse.Namespace, path: Path, folder: Path) -> int:
     from app.training.measure import estimate, keep_estimate
 
+    _check_room(args, path)
     loaded, recipe = _prepared(args, path)
     found = estimate(loaded, recipe)
     keep_estimate(folder, found)

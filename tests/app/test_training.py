@@ -21,7 +21,7 @@ from app.training.status import PAUSE, State, Status
 from s3d_core.errors import TrainingError
 from s3d_core.train.recipe import Progress
 
-PATIENCE = 240
+PATIENCE = 600
 
 
 def until(condition, seconds=PATIENCE):

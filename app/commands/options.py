@@ -42,11 +42,11 @@ def add_model_options(parser: argparse.ArgumentParser, chats: bool = True) -> No
     group.add_argument("--adapter", default="auto", metavar="PATH|none", help="draft adapter; default: one that fits")
     group.add_argument("--dtype", default="auto", help="auto, float32, bfloat16 or float16")
     group.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    group.add_argument("--anyway", action="store_true", help="load even what does not seem to fit into the memory")
     if chats:
         group.add_argument(
             "--context", type=int, metavar="N", help="most tokens of a chat (default: what memory allows)"
         )
-        group.add_argument("--anyway", action="store_true", help="load even what does not seem to fit into the memory")
 
 
 def add_draft_options(parser: argparse.ArgumentParser, strategy: bool = True) -> None:

@@ -33,6 +33,18 @@ def until(condition, seconds=PATIENCE):
     raise AssertionError("waited in vain")
 
 
+def reach(job: TrainingJob, *states: str, done: int = 0) -> None:
+    """Wait for a state; a training that fails meanwhile says why."""
+
+    def there() -> bool:
+        status = job.status
+        assert status is not None
+        assert status.state != State.FAILED, f"{status.sentence} {job.last_line}"
+        return status.state in states and status.done >= done
+
+    until(there)
+
+
 def held(folder: Path) -> Status:
     status = statuses.read(folder)
     assert status is not None
@@ -177,7 +189,7 @@ def test_a_training_is_paused_survives_its_window_and_goes_on(job, model):
     job.start(order_for(model, 100_000))
     with pytest.raises(TrainingError, match="being trained already"):
         job.start(order_for(model, 5))
-    until(lambda: job.status.state == State.TRAINING and job.status.done >= 3)
+    reach(job, State.TRAINING, done=3)
     assert job.status.before > 0
     assert job.status.curve[0][0] == 2
     assert job.status.disk_bytes > 0
@@ -188,7 +200,7 @@ def test_a_training_is_paused_survives_its_window_and_goes_on(job, model):
     process = psutil.Process(other.status.process[0])
     assert process.pid != os.getpid()
     other.pause()
-    until(lambda: job.status.state == State.PAUSED)
+    reach(job, State.PAUSED)
     reached = job.status.done
     assert not (job.folder / "adapter.json").exists()
     until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
@@ -196,7 +208,7 @@ def test_a_training_is_paused_survives_its_window_and_goes_on(job, model):
     written = json.loads((job.folder / "job.json").read_text())
     (job.folder / "job.json").write_text(json.dumps(written | {"steps": reached + 2}))
     job.resume()
-    until(lambda: job.status.state == State.DONE)
+    reach(job, State.DONE)
     done = job.status
     assert done.done == reached + 2
     assert done.after > 0
@@ -216,9 +228,9 @@ def test_a_training_is_paused_survives_its_window_and_goes_on(job, model):
 @pytest.mark.slow
 def test_a_training_that_is_killed_is_interrupted_and_one_that_is_cancelled_leaves_nothing(job, model):
     job.start(order_for(model, 100_000))
-    until(lambda: job.status.state in (State.CORPUS, State.TRAINING))
+    reach(job, State.CORPUS, State.TRAINING)
     psutil.Process(job.status.process[0]).kill()
-    until(lambda: job.status.state == State.INTERRUPTED)
+    reach(job, State.INTERRUPTED)
     # A training under way is no adapter, and nobody is told of a damaged one.
     from s3d_core.engine import Engine
 
@@ -226,7 +238,7 @@ def test_a_training_that_is_killed_is_interrupted_and_one_that_is_cancelled_leav
     assert not engine.info.has_adapter
     assert engine.info.notice is None
     job.resume()
-    until(lambda: job.status.state in (State.CORPUS, State.TRAINING))
+    reach(job, State.CORPUS, State.TRAINING)
     number = job.status.process[0]
     job.cancel()
     assert not job.folder.exists()

@@ -15,7 +15,7 @@ import pytest
 from hub.fixtures import NAME
 from hub.models import whole_repo
 from hub.server import Fault
-from hypothesis import HealthCheck, given, note, seed, settings
+from hypothesis import HealthCheck, Phase, given, note, seed, settings
 from hypothesis import strategies as st
 
 from app.models import download, journal, library, places
@@ -102,7 +102,7 @@ def schedules_hold(hub, count: int) -> None:
     checks = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
 
     @seed(SEED)
-    @settings(max_examples=count, deadline=None, suppress_health_check=checks, database=None)
+    @settings(max_examples=count, deadline=None, suppress_health_check=checks, database=None, phases=[Phase.generate])
     @given(schedules)
     def hold(schedule):
         survives(hub, schedule)

@@ -1,9 +1,11 @@
 import copy
 import json
+from dataclasses import replace
 
 import pytest
 
 from app.models import catalogue, embedded
+from app.models.hub import Listing, RemoteFile
 from s3d_core.errors import ModelError
 
 CONTENT = json.loads(catalogue.PATH.read_text(encoding="utf-8"))
@@ -65,6 +67,20 @@ def test_a_pinned_revision_with_its_files_is_read(tmp_path):
     entry = catalogue.read(tmp_path / "catalogue.json")[0]
     assert entry.wanted.revision == COMMIT
     assert entry.files[0].sha256 == DIGEST
+
+
+def test_a_hub_that_lists_other_files_than_the_catalogue_is_refused(tmp_path, monkeypatch):
+    content = copy.deepcopy(CONTENT)
+    file = {"path": "model.safetensors", "bytes": 5, "sha256": DIGEST}
+    content["models"][0] |= {"revision": COMMIT, "files": [file]}
+    (tmp_path / "catalogue.json").write_text(json.dumps(content))
+    entries = catalogue.read(tmp_path / "catalogue.json")
+    monkeypatch.setattr(catalogue, "load", lambda: entries)
+    right = Listing(entries[0].repo, COMMIT, "mit", False, (RemoteFile("model.safetensors", 5, DIGEST, None),))
+    catalogue.check(right)
+    catalogue.check(replace(right, commit="c" * 40, files=()))
+    with pytest.raises(ModelError, match=r"another model\.safetensors for Phi-3-mini-4k-instruct"):
+        catalogue.check(replace(right, files=(RemoteFile("model.safetensors", 5, "d" * 64, None),)))
 
 
 @pytest.mark.parametrize(

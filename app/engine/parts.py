@@ -1,4 +1,4 @@
-"""What the engine's thread works with: the real decoder and models, or what a test puts in their place."""
+"""What the decoder's thread works with, and how it is had: an engine, the default model, the models there are."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,6 +10,10 @@ from app.engine.preload import import_engine, settling
 from app.models import places
 
 Progress = Callable[[str, float], None]
+
+
+class CancelledError(Exception):
+    """Raised in progress callbacks to leave a load or a download that the user stopped."""
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,15 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QThread, Signal
 
+from app.chats.overflow import DROP, ContextPlan, fit, room_for_prompt
 from app.diagnostics.private import private
 from app.engine.compare import compare
-from app.engine.faults import ON_CPU, TOO_LONG, explain, give_back, is_gpu_lost
 from app.engine.live import LiveSettings
-from app.engine.parts import Parts, Progress, real_parts
+from app.engine.parts import CancelledError, Parts, Progress, real_parts
+from app.engine.phase import Phase
 from app.engine.preload import unsettle
-from s3d_core.errors import S3DError, is_out_of_memory
+from app.engine.sentences import ON_CPU, SLOWER, TOO_LONG, explain, give_back, is_gpu_lost
+from s3d_core.errors import PromptError, S3DError, is_out_of_memory
 from s3d_core.settings import PROBE_EVERY, DraftSettings, SamplingSettings
 from s3d_core.stats import Round, Totals
 from s3d_core.tune import Guard
@@ -32,32 +34,6 @@ log = logging.getLogger(__name__)
 
 PROGRESS_EVERY = 0.05
 MEMORY_EVERY = 1.0
-
-SLOWER = (
-    "Drafting was slower than plain decoding here, so it is off for the rest of this answer. "
-    "Move a slider to try again."
-)
-
-
-class Phase:
-    """What the worker is doing, as the text that crosses the thread."""
-
-    STARTING = "starting"
-    FETCHING = "fetching"
-    LOADING = "loading"
-    MEASURING = "measuring"
-    READY = "ready"
-    READING = "reading"
-    WRITING = "writing"
-    COMPARING = "comparing"
-    EMPTY = "empty"
-
-    BUSY = (STARTING, FETCHING, LOADING, MEASURING, READING, WRITING, COMPARING)
-    ANSWERING = (READING, WRITING)
-
-
-class CancelledError(Exception):
-    """Raised in progress callbacks to leave a load or a download that the user stopped."""
 
 
 @dataclass
@@ -81,6 +57,9 @@ class EngineWorker(QThread):
         plain_measured: milliseconds of one plain decoding step on this machine.
         reply_finished: Totals of the reply.
         compare_progress: (tokens written, tokens to write) of a comparison. compared: Comparison, or None if stopped.
+        counted: (tokens of the messages, tokens of each text), see `count`.
+        dropped: messages that were left out of the reply about to be written, as the context cannot hold them.
+        refused: (path of a model that does not fit into the memory, sentence).
         failed: (kind of job, or "memory" for an answer that memory was too short for; sentence).
         notice: a sentence worth showing.
         memory_changed: bytes by name, from `Engine.memory`.
@@ -97,6 +76,8 @@ class EngineWorker(QThread):
     reply_finished = Signal(object)
     compare_progress = Signal(int, int)
     compared = Signal(object)
+    counted = Signal(int, object)
+    dropped = Signal(int)
     failed = Signal(str, str)
     refused = Signal(object, str)
     notice = Signal(str)
@@ -131,13 +112,23 @@ class EngineWorker(QThread):
         """Give the model's memory back."""
         self._put(Job("unload", lambda job: self._unload()))
 
-    def answer(self, messages: list[dict], sampling: SamplingSettings) -> None:
+    def answer(self, messages: list[dict], sampling: SamplingSettings, plan: ContextPlan) -> None:
         """Write a reply to messages of {"role", "content"}, or go on with the reply that is the last of them."""
-        self._put(Job("answer", lambda job: self._answer(job, messages, sampling)))
+        self._put(Job("answer", lambda job: self._answer(job, messages, sampling, plan)))
 
-    def compare(self, messages: list[dict], settings: DraftSettings, sampling: SamplingSettings) -> None:
+    def count(self, messages: list[dict], texts: list[str]) -> None:
+        """Count the tokens of a chat, and of texts by themselves. Of several that wait only the last is done."""
+        with self._lock:
+            for job in self._pending:
+                if job.kind == "count":
+                    job.cancel.set()
+        self._put(Job("count", lambda job: self._count(messages, texts)))
+
+    def compare(
+        self, messages: list[dict], settings: DraftSettings, sampling: SamplingSettings, plan: ContextPlan
+    ) -> None:
         """Measure plain decoding against `settings` on the reply to messages of {"role", "content"}."""
-        self._put(Job("compare", lambda job: self._compare(job, messages, settings, sampling)))
+        self._put(Job("compare", lambda job: self._compare(job, messages, settings, sampling, plan)))
 
     def borrow(self, use: Callable[[Any, Callable[[], bool]], None]) -> bool:
         """Let `use` have the engine in this thread when its turn comes; may be called from any thread.
@@ -205,7 +196,9 @@ class EngineWorker(QThread):
                 self.reply_finished.emit(Totals(stop_reason="cancelled"))
             if is_gpu_lost(error):
                 self._go_on_without_gpu()
-        self.phase_changed.emit(Phase.READY if self._engine is not None else Phase.EMPTY)
+        # Counting is no phase: the window may have asked for an answer meanwhile.
+        if job.kind != "count":
+            self.phase_changed.emit(Phase.READY if self._engine is not None else Phase.EMPTY)
 
     def _open_first(self, job: Job) -> None:
         self.phase_changed.emit(Phase.STARTING)
@@ -284,13 +277,24 @@ class EngineWorker(QThread):
                 self.memory_changed.emit({})
                 self.unloaded.emit()
 
-    def _answer(self, job: Job, messages: list[dict], sampling: SamplingSettings) -> None:
+    def _count(self, messages: list[dict], texts: list[str]) -> None:
+        engine = self._engine
+        if engine is not None:
+            try:
+                whole = engine.count(messages) if messages else 0
+            except PromptError:  # it will be said when it is sent
+                whole = 0
+            self.counted.emit(whole, [engine.count_text(text) for text in texts])
+
+    def _answer(self, job: Job, messages: list[dict], sampling: SamplingSettings, plan: ContextPlan) -> None:
         engine = self._loaded_engine()
         started = told = time.perf_counter()
-        for message in messages:
-            private.remember(message["content"])
         self.phase_changed.emit(Phase.READING)
         totals, guard = Totals(plain_ms=engine.plain_ms), Guard()
+        limit = plan.limit_of(engine.info.context_limit)
+        messages, dropped = _read(engine, messages, sampling, plan)
+        if dropped:
+            self.dropped.emit(dropped)
 
         def settings() -> DraftSettings:
             return guard.settings(self._settings.value)
@@ -303,6 +307,7 @@ class EngineWorker(QThread):
             cancel=job.cancel.is_set,
             on_prefill=self.prefill.emit,
             probe_every=PROBE_EVERY,
+            context=limit,
             **({"within_text": True} if goes_on else {}),
         )
         for done in rounds:
@@ -323,9 +328,12 @@ class EngineWorker(QThread):
         self.memory_changed.emit(engine.memory())
         self.reply_finished.emit(totals)
 
-    def _compare(self, job: Job, messages: list[dict], settings: DraftSettings, sampling: SamplingSettings) -> None:
+    def _compare(
+        self, job: Job, messages: list[dict], settings: DraftSettings, sampling: SamplingSettings, plan: ContextPlan
+    ) -> None:
         engine = self._loaded_engine()
         self.phase_changed.emit(Phase.COMPARING)
+        messages, _ = _read(engine, messages, sampling, plan)
         told = 0.0
 
         def progress(done: int, total: int) -> None:
@@ -361,3 +369,13 @@ class EngineWorker(QThread):
                 self.progress.emit(sentence, share)
 
         return report
+
+
+def _read(engine: Any, messages: list[dict], sampling: SamplingSettings, plan: ContextPlan) -> tuple[list[dict], int]:
+    """What of a chat the model is to read, and how many of its oldest turns are left out."""
+    for message in messages:
+        private.remember(message["content"])
+    if plan.overflow != DROP:
+        return messages, 0
+    room = room_for_prompt(plan.limit_of(engine.info.context_limit), sampling.max_tokens)
+    return fit(messages, engine.count, room)

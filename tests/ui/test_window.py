@@ -10,7 +10,9 @@ from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QComboBox, QPlai
 from ui.conftest import PATIENCE_MS
 from ui.scripted import ScriptedEngine, scripted_parts
 
-from app.engine.worker import SLOWER, Parts, Phase
+from app.engine.parts import Parts
+from app.engine.phase import Phase
+from app.engine.sentences import SLOWER
 from app.ui.window import SAMPLING
 from s3d_core.errors import ModelError, PromptError
 
@@ -139,6 +141,7 @@ def test_a_new_chat_mid_answer_is_empty_and_the_answer_goes_on_in_its_own(window
 
 
 def test_regenerate_writes_another_version_of_the_last_reply(window, engine, say, qtbot):
+    window.desk.preferences.set_chat("seed", 0)
     say(window, "Hello")
     engine.reply = "Another answer"
     qtbot.mouseClick(window.chat.transcript.messages[-1].foot.again, Qt.MouseButton.LeftButton)

@@ -1,4 +1,4 @@
-"""What went wrong in the engine's thread, in one sentence for the user."""
+"""What the window says when something goes wrong in the decoder's thread."""
 
 import gc
 import logging
@@ -8,6 +8,11 @@ import traceback
 from s3d_core.errors import OUT_OF_MEMORY, S3DError, is_out_of_memory
 
 log = logging.getLogger(__name__)
+
+SLOWER = (
+    "Drafting was slower than plain decoding here, so it is off for the rest of this answer. "
+    "Move a slider to try again."
+)
 
 TOO_LONG = (
     "There is not enough memory to go on with this answer; what was written stays. Start a new, shorter chat, "
@@ -24,7 +29,7 @@ ON_CPU = (
     "again."
 )
 
-_OF_GPUS = ("cuda error", "cudnn", "cublas", "nvml", "acceleratorerror")
+_OF_GPUS = ("cuda error", "cudnn", "cublas", "acceleratorerror")
 
 
 def is_gpu_lost(error: BaseException) -> bool:

@@ -25,6 +25,12 @@ QUICK = Patience(tries=4, first_wait=0.01, longest_wait=0.05, silence=1.0)
 FIRST, SECOND = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
 
 
+@pytest.fixture(autouse=True)
+def told_at_once(monkeypatch):
+    """Downloads tell of every chunk."""
+    monkeypatch.setattr(download, "_TELL_SECONDS", 0.0)
+
+
 def fetch(name=NAME, report=None):
     return Download(parse(name), QUICK).run(report)
 
@@ -90,23 +96,22 @@ def run_until_halted(going: Download) -> None:
         going.run()
 
 
-def halted_after(count: int, hub) -> Download:
-    """A download that was halted when `count` bytes of its weights had been sent."""
+def halted_after(count: int) -> Download:
+    """A download that was halted when `count` bytes or some more had come."""
     going = Download(parse(NAME), QUICK)
-    thread = threading.Thread(target=run_until_halted, args=(going,))
-    thread.start()
-    deadline = time.monotonic() + 20
-    while hub.sent[FIRST] + hub.sent[SECOND] < count and time.monotonic() < deadline:
-        time.sleep(0.002)
-    going.halt.set()
-    thread.join(10)
-    assert not thread.is_alive()
+
+    def report(step: Progress) -> None:
+        if step.done >= count:
+            going.halt.set()
+
+    with pytest.raises(HaltedError):
+        going.run(report)
     return going
 
 
 def test_a_halted_download_goes_on_where_it_was(hub):
     hub.bytes_per_second = 400_000
-    halted_after(70_000, hub)
+    halted_after(70_000)
     assert library.installed() == []
     (left,) = journal.unfinished()
     assert 60_000 < left.here() < left.total
@@ -136,7 +141,7 @@ def test_halting_does_not_wait_for_a_silent_hub(hub):
 
 def test_cancelling_deletes_what_came(hub):
     hub.bytes_per_second = 400_000
-    halted_after(30_000, hub).discard()
+    halted_after(30_000).discard()
     assert journal.unfinished() == []
     assert [p.name for p in journal.downloads_dir().iterdir() if p.is_dir()] == []
 
@@ -145,7 +150,7 @@ def test_after_a_power_cut_only_what_the_disk_kept_is_relied_on(hub, monkeypatch
     """The tail that had not reached the disk comes back as rubbish of the right length."""
     hub.bytes_per_second = 400_000
     monkeypatch.setattr(download, "_SYNC_BYTES", 20_000)
-    halted_after(50_000, hub)
+    halted_after(50_000)
     (left,) = journal.unfinished()
     (part,) = left.files.glob("*.part")
     synced = left.synced[part.name.removesuffix(".part")]
@@ -163,7 +168,7 @@ def test_after_a_power_cut_only_what_the_disk_kept_is_relied_on(hub, monkeypatch
 
 def test_the_commit_stays_pinned_when_the_branch_moves(hub):
     hub.bytes_per_second = 400_000
-    halted_after(30_000, hub)
+    halted_after(30_000)
     hub.bytes_per_second = None
     old = hub.repos[NAME]
     hub.repos[NAME] = Repo(old.files, commit=old.commit)

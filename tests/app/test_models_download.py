@@ -148,13 +148,14 @@ def test_cancelling_deletes_what_came(hub):
 
 def test_after_a_power_cut_only_what_the_disk_kept_is_relied_on(hub, monkeypatch):
     """The tail that had not reached the disk comes back as rubbish of the right length."""
-    hub.bytes_per_second = 400_000
-    monkeypatch.setattr(download, "_SYNC_BYTES", 20_000)
-    halted_after(50_000)
+    hub.repos[NAME] = whole_repo(size=2_000_000)
+    hub.bytes_per_second = 4_000_000
+    monkeypatch.setattr(download, "_SYNC_BYTES", 50_000)
+    halted_after(400_000)
     (left,) = journal.unfinished()
     (part,) = left.files.glob("*.part")
     synced = left.synced[part.name.removesuffix(".part")]
-    assert synced >= 20_000
+    assert synced >= 50_000
     with part.open("r+b") as file:
         file.seek(synced)
         file.write(bytes(part.stat().st_size - synced))
@@ -163,7 +164,7 @@ def test_after_a_power_cut_only_what_the_disk_kept_is_relied_on(hub, monkeypatch
     hub.bytes_per_second = None
     fetch()
     assert library.verify("Tiny-Chat")
-    assert hub.sent[FIRST] <= len(hub.repos[NAME].files[FIRST]) + 20_000 + 5 * 16_384
+    assert hub.sent[FIRST] <= len(hub.repos[NAME].files[FIRST]) + 50_000 + 5 * 16_384
 
 
 def test_the_commit_stays_pinned_when_the_branch_moves(hub):

@@ -159,6 +159,21 @@ def test_a_chats_own_settings_hold_when_it_is_opened_again(window, engine, say, 
     assert [sampling.top_k for sampling in engine.sampled] == [5, 40, 5]
 
 
+def test_the_composers_button_shows_this_chats_own_settings(window, say, qtbot):
+    tune = window.chat.composer.tune
+    assert tune.toolTip() == "Settings of this chat"
+    qtbot.mouseClick(tune, Qt.MouseButton.LeftButton)
+    dialog = window.findChild(SettingsDialog)
+    assert dialog.bar.only_this
+    type_number(qtbot, control(dialog, "top_k").spin, "9")
+    assert window.desk.preferences.own == {"top_k": 9}
+    assert tune.toolTip() == "This chat has settings of its own"
+    say(window, "Hello")
+    window.new_chat()
+    assert tune.toolTip() == "Settings of this chat"
+    assert control(dialog, "top_k").spin.value() == 40
+
+
 def name_it(dialog, qtbot, button, name):
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
     box = dialog.findChild(QInputDialog)

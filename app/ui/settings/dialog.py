@@ -70,6 +70,12 @@ class SettingsDialog(QDialog):
         self.resize(760, 620)
         self.setMinimumSize(560, 380)
 
+    def show_scope(self, only_this: bool) -> None:
+        """Show the settings of all chats, or of the chat that is shown."""
+        self.bar.scope.setCurrentIndex(self.bar.scope.findData(only_this))
+        if only_this and self._stack.currentWidget() not in (self.chat, self.sampling):
+            self.pages.setCurrentRow(0)
+
     @property
     def said(self) -> str:
         """The sentence at the foot."""

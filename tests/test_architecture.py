@@ -46,6 +46,11 @@ def test_the_core_knows_neither_qt_nor_the_app(path):
     assert not imported(path) & (QT | {"app"})
 
 
+@pytest.mark.parametrize("path", sources("app/attach", "app/settings"), ids=where)
+def test_settings_and_attached_files_know_no_qt(path):
+    assert not imported(path) & QT
+
+
 def test_the_window_starts_without_torch():
     wanted = [
         *modules("app/ui"),

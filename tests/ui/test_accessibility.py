@@ -167,8 +167,9 @@ def poor_texts(root: QWidget) -> list[tuple[str, float]]:
     picture, poor, count = drawn(root), [], 0
     for kind in (QLabel, QAbstractButton, QComboBox, QAbstractSpinBox, QLineEdit, QPlainTextEdit):
         for part in root.findChildren(kind):
-            text = part.toPlainText() or part.placeholderText() if isinstance(part, QPlainTextEdit) else ""
+            text = part.toPlainText() if isinstance(part, QPlainTextEdit) else ""
             text = text or (part.currentText() if isinstance(part, QComboBox) else getattr(part, "text", str)())
+            text = text or getattr(part, "placeholderText", str)()
             if not text.strip() or part.window() is not root or part.visibleRegion().isEmpty():
                 continue
             area = part.visibleRegion().boundingRect().translated(part.mapTo(root, QPoint()))

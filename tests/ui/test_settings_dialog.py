@@ -97,6 +97,14 @@ def test_no_number_and_a_number_again(dialog, preferences, qtbot):
     assert preferences.chat.seed is None
 
 
+def test_a_number_where_there_was_none_begins_with_a_sensible_one(dialog, preferences, qtbot):
+    qtbot.mouseClick(control(dialog, "context").none, Qt.MouseButton.LeftButton)
+    assert preferences.chat.context == 4096
+    dialog.pages.setCurrentRow(2)
+    qtbot.mouseClick(dialog.appearance.rows["font_size"].control.none, Qt.MouseButton.LeftButton)
+    assert preferences.settings.appearance.font_size == 10
+
+
 def test_texts_are_taken_a_moment_after_the_last_key_or_when_the_field_is_left(dialog, preferences, qtbot):
     prompt = control(dialog, "system_prompt").edit
     qtbot.keyClicks(prompt, "Be brief.")

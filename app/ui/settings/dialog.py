@@ -89,6 +89,8 @@ class SettingsDialog(QDialog):
 
     def renew(self) -> None:
         """Take the theme's present colours and fonts."""
+        self.pages.ensurePolished()
+        self.pages.doItemsLayout()
         self.pages.setFixedWidth(max(150, self.pages.sizeHintForColumn(0) + 34))
         for page in (self.chat, self.sampling, self.appearance):
             page.renew()

@@ -12,6 +12,7 @@ S3D Chat: chat with local language models that draft for themselves.
   ./start.sh                     open the window
   ./start.sh ask "a question"    answer in the terminal; --json for programs, - reads the question from stdin
   ./start.sh chat                a chat in the terminal
+  ./start.sh serve               serve the model to other programs by the OpenAI API
   ./start.sh models [pull]       list the installed models, or fetch and check the default one
   ./start.sh bench               measure the drafting strategies side by side
   ./start.sh train               train a draft adapter
@@ -100,7 +101,7 @@ case $command in
         "$venv_python" -P -m app.models.embedded --if-missing || say "The window opens without the default model."
         run -m app "$@"
         ;;
-    ask | chat | models | bench | train)
+    ask | chat | serve | models | bench | train)
         prepare command
         run -m app.cli "$command" "$@"
         ;;

@@ -1,19 +1,15 @@
-"""From the process's start to a window, and back: order of imports, log file, event loop, orderly end."""
+"""From the process's start to a window, and back: order of imports, event loop, orderly end."""
 
 import asyncio
-import logging
-import logging.handlers
 import os
 import signal
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
-log = logging.getLogger(__name__)
-
+ASK = "s3d ask" if getattr(sys, "frozen", False) else "./start.sh ask"
 NO_DISPLAY = (
     "There is no display to open a window on: start this on a desktop, or chat in the terminal with "
-    '`./start.sh ask "your question"`.'
+    f'`{ASK} "your question"`.'
 )
 MEMORY_EVERY = 1.0
 
@@ -28,10 +24,12 @@ def run_window() -> int:
         import torch  # noqa: F401
     # Without this the decoder may hold Python's lock for 5 ms at a time, and typing feels it.
     sys.setswitchinterval(0.002)
-    start_log()
-
+    # Chats, settings and logs are for their owner's eyes: new files are 0600, new folders 0700.
+    os.umask(0o077)
     import qasync
 
+    from app.diagnostics import hooks, log
+    from app.diagnostics.runs import Run
     from app.models.places import data_dir
     from app.single_instance import NO_ANSWER, SingleInstance
 
@@ -42,12 +40,22 @@ def run_window() -> int:
             return 0
         print(NO_ANSWER, file=sys.stderr)
         return 1
+    log.start_log()
+    hooks.catch_qt_messages()
+    run = Run()
+    run.begin()
     try:
-        qasync.run(live(application, single))
+        qasync.run(live(application, run, single))
     except KeyboardInterrupt:
+        run.end()
         return 130
+    except BaseException as error:
+        run.crash(error)
+        raise
     finally:
+        hooks.let_qt_messages_go()
         single.release()
+    run.end()
     return 0
 
 
@@ -76,15 +84,17 @@ def make_application():
     return application
 
 
-async def live(application, single) -> None:
+async def live(application, run, single) -> None:
     """The window's life: show it, start the decoder behind it, wait until both have ended."""
     from PySide6.QtCore import QSettings
 
     from app.chats.store import open_store
+    from app.diagnostics import hooks
     from app.engine.link import EngineLink
     from app.models.places import chats_path, data_dir
     from app.settings.file import settings_path
     from app.ui.chat import highlight
+    from app.ui.diagnostics import Diagnostics
     from app.ui.settings.preferences import Preferences
     from app.ui.window import Window
 
@@ -97,7 +107,10 @@ async def live(application, single) -> None:
     window.closed.connect(over.set)
     single.raise_wanted.connect(window.come_forward)
     application.commitDataRequest.connect(lambda manager: window.close())
-    catch_the_unforeseen(window)
+    # A queued call: an error may come from any thread.
+    hooks.catch_errors(window.unforeseen.emit, window.close)
+    hooks.catch_task_errors(loop, window.unforeseen.emit)
+    Diagnostics(window, run.before)
     window.show()
     window.link.start()
     beside = [asyncio.create_task(watch_memory(window)), asyncio.create_task(asyncio.to_thread(highlight.warm_up))]
@@ -119,45 +132,20 @@ async def live(application, single) -> None:
 
 async def watch_memory(window) -> None:
     """Look at the memory once a second. The driver may take long to answer, so it is asked in another thread."""
+    from app.gpu_advice import advice_here
     from app.hardware import MemoryWatch
 
     watch = await asyncio.to_thread(MemoryWatch)
+    advised = False
     try:
         while True:
             own = window.topbar.gauge.own_bytes
-            window.show_memory(await asyncio.to_thread(watch.read, window.gpu_index, own))
+            reading = await asyncio.to_thread(watch.read, window.gpu_index, own)
+            window.show_memory(reading)
+            if window.link.info is not None and not advised:
+                advised = True
+                if said := await asyncio.to_thread(advice_here, reading, window.link.info.device):
+                    window.chat.notice.info(said)
             await asyncio.sleep(MEMORY_EVERY)
     finally:
         watch.close()
-
-
-def start_log() -> None:
-    """Warnings and worse go to a file in the user's data folder; where that cannot be written, to stderr."""
-    from app.models.places import data_dir
-
-    try:
-        data_dir().mkdir(parents=True, exist_ok=True)
-        handler: logging.Handler = logging.handlers.RotatingFileHandler(
-            data_dir() / "s3d-chat.log", maxBytes=1_000_000, backupCount=1, encoding="utf-8", delay=True
-        )
-    except OSError:
-        handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"))
-    handler.setLevel(logging.WARNING)
-    logging.getLogger().addHandler(handler)
-
-
-def catch_the_unforeseen(window) -> None:
-    """Errors nobody caught are logged with their traceback, and said in the window in one sentence."""
-
-    def on_error(kind, error, traceback) -> None:
-        if issubclass(kind, KeyboardInterrupt):
-            window.close()
-            return
-        log.error("unexpected error", exc_info=(kind, error, traceback))
-        said = str(error).strip().splitlines()
-        # A queued call: the error may come from any thread.
-        window.unforeseen.emit(f"Something went wrong: {said[0] if said else kind.__name__}")
-
-    sys.excepthook = on_error
-    threading.excepthook = lambda given: on_error(given.exc_type, given.exc_value, given.exc_traceback)

@@ -9,12 +9,13 @@ import os
 import sys
 
 from app import __version__
-from s3d_core.errors import S3DError
+from s3d_core.errors import OUT_OF_MEMORY, S3DError, is_out_of_memory
 
 # Only the chosen command's module is imported.
 COMMANDS = {
     "ask": "answer one question",
     "chat": "chat in the terminal",
+    "serve": "serve the model to other programs by the OpenAI API",
     "bench": "measure drafting strategies side by side",
     "train": "train a draft adapter for a model",
     "models": "list the installed models, or fetch the default one",
@@ -47,6 +48,11 @@ def main(arguments: list[str] | None = None) -> int:
         return code
     except S3DError as error:
         print(error, file=sys.stderr)
+        return 1
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        print(OUT_OF_MEMORY, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)

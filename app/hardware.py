@@ -108,3 +108,26 @@ class MemoryWatch:
         used = memory.total - memory.available
         ours = min(self._process.memory_info().rss, used)
         return MemoryReading("RAM", False, memory.total, ours, used - ours, self._why_not)
+
+
+class MemoryAlarm:
+    """Says once that the memory is nearly full, and again only after there was room in between."""
+
+    full, roomy = 0.93, 0.85
+
+    def __init__(self):
+        self._said = False
+
+    def sentence(self, reading: MemoryReading) -> str | None:
+        """What to tell the user of this reading, or nothing."""
+        share = reading.used / reading.total if reading.total else 0.0
+        if share < self.roomy:
+            self._said = False
+        if share < self.full or self._said:
+            return None
+        self._said = True
+        place = "The GPU's memory" if reading.is_gpu else "The memory (RAM)"
+        return (
+            f"{place} is {share:.0%} full, {reading.free / 1024**3:.1f} GB are free: "
+            "close other programs or choose a smaller model before it runs out."
+        )

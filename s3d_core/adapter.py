@@ -21,7 +21,9 @@ from s3d_core.errors import AdapterError
 from s3d_core.kernels.jit import LANES
 from s3d_core.kernels.skinny import Packed
 from s3d_core.layer import LINEARS, Update, Weight, as_tensor
+from s3d_core.settings import DraftSettings
 from s3d_core.target import Target
+from s3d_core.trust import read_json
 
 FORMAT = "s3d-adapter"
 VERSION = 3
@@ -169,7 +171,7 @@ class Adapter:
         card = read_card(folder)
         if card.get("fingerprint") != target.fingerprint():
             raise AdapterError(
-                f"The draft adapter in {folder} was trained for {card.get('base_model', 'another model')}, "
+                f"The draft adapter in {folder} was trained for {str(card.get('base_model', 'another model'))[:100]}, "
                 "not for the weights that are loaded; train one with `s3d train`."
             )
         try:
@@ -198,8 +200,10 @@ class Adapter:
         return adapter.fit(target)
 
     def _check_shapes(self, target: Target, folder: Path) -> None:
+        if self.masks.dim() != 2 or self.parent.dim() != 2:
+            raise AdapterError(f"The draft adapter in {folder} does not have the model's shapes; train it again.")
         hidden = target.embedding.shape[1]
-        fits = self.masks.dim() == 2 and self.masks.shape[1] == hidden and self.norm.shape == (hidden,)
+        fits = self.masks.shape[1] == hidden and self.norm.shape == (hidden,)
         if self.vocabulary.numel():
             fits &= self.vocabulary.dim() == 1 and int(self.vocabulary.min()) >= 0
             fits &= int(self.vocabulary.max()) < target.head.shape[0]
@@ -222,7 +226,7 @@ def read_card(folder: Path) -> dict:
         AdapterError: there is no adapter, or its card cannot be read.
     """
     try:
-        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        card = read_json(folder / CARD)
     except OSError as error:
         raise AdapterError(f"There is no draft adapter in {folder}.") from error
     except ValueError as error:
@@ -231,6 +235,10 @@ def read_card(folder: Path) -> dict:
         raise AdapterError(f"{folder / CARD} is not the card of a draft adapter.")
     if card.get("version") != VERSION:
         raise AdapterError(
-            f"The draft adapter in {folder} has format {card.get('version')}; this program reads {VERSION}."
+            f"The draft adapter in {folder} has format {str(card.get('version'))[:20]}; this program reads {VERSION}."
         )
+    try:
+        DraftSettings(**card.get("defaults", {}))
+    except (TypeError, ValueError) as error:
+        raise AdapterError(f"The draft adapter's card {folder / CARD} has settings that cannot be used.") from error
     return card

@@ -9,6 +9,11 @@ from typing import Any
 
 import torch
 
+from s3d_core.errors import is_out_of_memory
+
+# Slots beyond what is needed, where memory is short.
+_LITTLE = 32
+
 
 class Cache:
     """Keys and values of every layer, each `[kv_heads, capacity, head_dim]`.
@@ -16,13 +21,23 @@ class Cache:
     Attributes:
         ids: token ids whose K/V of *all* layers are committed, slot by slot.
         long_rope: the keys were turned with a long-rope model's long frequencies.
+        most: slots that will do; growth ends there unless more are asked for. None where it is not known.
     """
 
-    def __init__(self, layers: int, kv_heads: int, head_dim: int, dtype: torch.dtype, device: torch.device):
+    def __init__(
+        self,
+        layers: int,
+        kv_heads: int,
+        head_dim: int,
+        dtype: torch.dtype,
+        device: torch.device,
+        most: int | None = None,
+    ):
         self._options: dict[str, Any] = {"dtype": dtype, "device": device}
         self._hold(torch.empty(2, layers, kv_heads, 0, head_dim, **self._options))
         self.ids: list[int] = []
         self.long_rope = False
+        self.most = most
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -37,11 +52,26 @@ class Cache:
         return self._all.numel() * self._all.element_size()
 
     def reserve(self, slots: int) -> None:
-        """Make room for `slots` positions, doubling so that growth stays cheap; content is kept."""
+        """Make room for `slots` positions, doubling so that growth stays cheap; content is kept.
+
+        The capacity is a multiple of 16: compiled attention reads whole vectors of slots.
+        Where there is no memory for that, it grows by a little, more often.
+        """
         if slots <= self.capacity:
             return
+        wanted = max(slots, 2 * self.capacity, 256)
+        if self.most is not None and 1.5 * wanted > self.most:
+            wanted = max(slots, self.most)  # the last growth: another one soon would hold nearly all of it twice
+        try:
+            self._grow(wanted)
+        except (MemoryError, RuntimeError) as error:
+            if wanted <= slots + _LITTLE or not is_out_of_memory(error):
+                raise
+            self._grow(slots + _LITTLE)
+
+    def _grow(self, slots: int) -> None:
         held, shape = self.capacity, list(self._all.shape)
-        shape[3] = max(slots, 2 * held, 256)
+        shape[3] = -(-slots // 16) * 16
         new = torch.empty(shape, **self._options)
         new[:, :, :, :held] = self._all
         self._hold(new)

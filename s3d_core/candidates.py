@@ -86,7 +86,7 @@ class Candidates:
     def after(self, path: tuple[int, ...]) -> list[tuple[float, int]]:
         """Log-probability and token of what may follow `path`, best first."""
         tokens, found = self.evidence(path)
-        scores = found @ self._weights[min(len(path), len(self._weights) - 1)]
+        scores = found @ self._weights[len(path) if len(path) < len(self._tokens) else -1]
         scores -= scores.max()
         scores -= np.log(np.exp(scores).sum())
         return sorted(zip(scores.tolist()[1:], tokens[1:], strict=True), reverse=True)

@@ -7,7 +7,7 @@ and is counted.
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -192,7 +192,7 @@ def rounds(
         if reason is not None:
             pieces += text.flush()
         if drafts:
-            strategy.learn(emitted, logits)
+            strategy.learn(tree, logits, emitted)
         ended = time.perf_counter()
         yield Round(
             ids=tuple(emitted),
@@ -205,7 +205,7 @@ def rounds(
             verify_ms=1000 * (verified_at - drafted_at),
             total_ms=1000 * (ended - began),
             context=len(ids),
-            settings=settings,
+            settings=state.settings if drafts else replace(settings, strategy="plain"),
             stop_reason=reason,
         )
 

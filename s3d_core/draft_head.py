@@ -38,9 +38,9 @@ class DraftHead:
 
     def __init__(self, target: Target, frequent: torch.Tensor):
         self._target = target
-        self._text: list[int] | None = None
-        self._read = 0
         self.room = 0
+        self._read = 0
+        self.forget()
         self._is_whole = frequent.numel() == 0
         if self._is_whole:
             self._weight: Weight = target.head
@@ -52,9 +52,8 @@ class DraftHead:
         rows = rows_of(target.head, ids)
         self._weight = Packed(rows.to(target.dtype)) if isinstance(target.head, Packed) else rows
         self._tokens = ids
-        self._first, self.room, self._filled = count, room, 0
+        self._first, self.room = count, room
         self._frequent = set(frequent.tolist())
-        self._place: dict[int, int] = {}
 
     @property
     def bytes(self) -> int:
@@ -80,6 +79,12 @@ class DraftHead:
         logits = self._target.logits(x, norm, self._weight)[:, : self._first + min(self._filled, self.room)]
         logits, places = logits.float().topk(min(count, logits.shape[1]), dim=-1)
         return logits, self._tokens[places]
+
+    def forget(self) -> None:
+        """Give up the rows of the texts seen so far."""
+        self._text: list[int] | None = None
+        self._filled = 0
+        self._place: dict[int, int] = {}
 
     def _follow(self, text: list[int]) -> None:
         if text is not self._text:

@@ -15,16 +15,19 @@ from pathlib import Path
 import torch
 
 from s3d_core import load as loading
-from s3d_core.adapter import Adapter, read_card
+from s3d_core import template
+from s3d_core.adapter import CARD, Adapter, read_card
+from s3d_core.auto import Auto
 from s3d_core.decode import Limits, prefill, rounds
-from s3d_core.draft import S3D, strategies
 from s3d_core.errors import AdapterError, PromptError, SettingError
 from s3d_core.gguf import Progress
 from s3d_core.kernels import jit
 from s3d_core.kernels.skinny import MOST_HEIGHT
+from s3d_core.s3d import S3D
 from s3d_core.sampling import Sampler
-from s3d_core.settings import MAX_DRAFT_LENGTH, DraftSettings, SamplingSettings
+from s3d_core.settings import MAX_DRAFT_LENGTH, MAX_TREE_SIZE, DraftSettings, SamplingSettings
 from s3d_core.stats import ModelInfo, Round
+from s3d_core.strategies import strategies
 from s3d_core.target import Target
 from s3d_core.text import TextStream
 
@@ -37,12 +40,21 @@ _TEXT_BEFORE = 8
 class Engine:
     """One loaded model with its K/V cache and drafting strategies. Not for use by two threads at once."""
 
-    def __init__(self, loaded: loading.Loaded, path: Path, adapter: Adapter | None, notice: str | None = None):
+    def __init__(
+        self,
+        loaded: loading.Loaded,
+        path: Path,
+        adapter: Adapter | None,
+        notice: str | None = None,
+        context: int | None = None,
+    ):
         self.target: Target = loaded.target
         self.tokenizer = loaded.tokenizer
         self.stop_ids = loaded.stop_ids
         self.adapter = adapter
-        self.cache = self.target.new_cache()
+        self.context_limit = min(self.target.context_limit, context or self.target.context_limit)
+        # A verify pass writes its candidates behind the last token.
+        self.cache = self.target.new_cache(self.context_limit + MAX_TREE_SIZE)
         self.strategies = strategies(self.target, adapter)
         self._plain: deque[float] = deque(maxlen=16)
         depth = self.target.depth
@@ -53,7 +65,7 @@ class Engine:
             depth=depth,
             most_skipped=self.target.most_skipped(),
             most_drafted=MAX_DRAFT_LENGTH,
-            context_limit=self.target.context_limit,
+            context_limit=self.context_limit,
             device=str(self.target.device),
             dtype=str(self.target.dtype).removeprefix("torch."),
             weight_bytes=self.target.bytes,
@@ -72,9 +84,10 @@ class Engine:
     def _defaults(self) -> DraftSettings:
         skipped = round(0.4 * self.target.depth)
         if self.adapter is None:
-            # Without an adapter the copy of what was said costs nothing to try.
-            return DraftSettings(strategy="lookup", skipped=skipped)
-        best = {"skipped": skipped, "draft_length": MAX_DRAFT_LENGTH} | self.adapter.card.get("defaults", {})
+            return DraftSettings(strategy="auto", skipped=skipped)
+        best = {"strategy": "auto", "skipped": skipped, "draft_length": MAX_DRAFT_LENGTH} | self.adapter.card.get(
+            "defaults", {}
+        )
         if self.target.is_packed:
             # The current token and eight candidates are just one tile of the packed products.
             best["tree_size"] = MOST_HEIGHT - 1
@@ -91,6 +104,7 @@ class Engine:
         device: str = "auto",
         adapter: Path | str | None = "auto",
         adapters: Sequence[Path] = (),
+        context: int | None = None,
         compiled: Path | None = None,
         progress: Progress | None = None,
     ) -> "Engine":
@@ -99,6 +113,7 @@ class Engine:
         Args:
             adapter: a folder, None for none, or "auto": one made for these weights, where there is one.
             adapters: folders of adapter folders, looked through before the shipped ones.
+            context: most tokens of a chat; None for as many as the model was made for.
             compiled: a folder to keep compiled loops in, so that the next load has them ready.
             progress: called with (phase, 0..1); an exception it raises ends the loading.
 
@@ -116,9 +131,10 @@ class Engine:
             found, notice = find_adapter(loaded.target, (*adapters, ADAPTERS))
         elif adapter is not None:
             found = Adapter.load(Path(adapter), loaded.target)
-        engine = cls(loaded, Path(path), found, notice)
+        engine = cls(loaded, Path(path), found, notice, context)
         progress("Measuring plain decoding", 0.9)
         engine.measure_plain()
+        engine.measure_auto()
         progress("Ready", 1.0)
         return engine
 
@@ -145,6 +161,12 @@ class Engine:
         self.cache.rewind(length)
         return statistics.median(self._plain)
 
+    def measure_auto(self) -> None:
+        """Time the passes that Auto chooses from, for at most a few seconds."""
+        auto = self.strategies["auto"]
+        if isinstance(auto, Auto):
+            auto.measure(self.cache)
+
     @torch.inference_mode()
     def _plain_step(self, token: int) -> int:
         one = torch.ones(1, 1, dtype=torch.bool, device=self.target.device)
@@ -166,18 +188,11 @@ class Engine:
         """
         if not messages or not str(messages[-1].get("content", "")).strip():
             raise PromptError("The prompt is empty; type a question first.")
-        if not self.tokenizer.chat_template:
-            raise PromptError("This model has no chat template, so it cannot hold a chat.")
+        text = template.render(self.tokenizer, messages, continue_last=continue_last)
         try:
-            text = self.tokenizer.apply_chat_template(
-                [dict(message) for message in messages],
-                tokenize=False,
-                add_generation_prompt=not continue_last,
-                continue_final_message=continue_last,
-            )
-        except Exception as error:  # templates raise whatever they like
-            raise PromptError(f"This model's chat template refuses these messages: {error}.") from error
-        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+            return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        except UnicodeEncodeError as error:
+            raise PromptError("The prompt holds half a letter (a lone surrogate); type it anew.") from error
 
     def count(self, messages: list[dict]) -> int:
         """Tokens of a chat by the model's own template, those that begin the reply included.
@@ -220,9 +235,9 @@ class Engine:
         """
         if not ids:
             raise PromptError("The prompt is empty; type a question first.")
-        limit = min(self.target.context_limit, context or self.target.context_limit)
+        limit = min(self.context_limit, context or self.context_limit)
         if len(ids) >= limit:
-            whose = "this model's context" if limit == self.target.context_limit else "the context as it is set"
+            whose = "this model's context" if limit == self.context_limit else "the context as it is set"
             raise PromptError(
                 f"The prompt is {len(ids):,} tokens long, but {whose} holds {limit:,}; shorten it or start a new chat."
             )
@@ -256,6 +271,12 @@ class Engine:
                 self._plain.append(done.total_ms)  # a plain round is a fresh measurement
             yield done
 
+    def forget_texts(self) -> None:
+        """Draft the next reply as if no text had been written before: what was kept of others would help."""
+        drafting = self.strategies.get("s3d")
+        if isinstance(drafting, S3D):
+            drafting.head.forget()
+
     def memory(self) -> dict[str, int]:
         """Bytes held: weights, K/V cache, adapter."""
         return {
@@ -278,7 +299,8 @@ def find_adapter(target: Target, places: Sequence[Path]) -> tuple[Adapter | None
     """The first adapter made for these weights, and a notice where one of them is damaged."""
     fingerprint, notice = target.fingerprint(), None
     for place in places:
-        for folder in sorted(place.glob("*/")):
+        # A folder without a card is that of a training under way.
+        for folder in sorted(card.parent for card in place.glob(f"*/{CARD}")):
             try:
                 if read_card(folder).get("fingerprint") == fingerprint:
                     return Adapter.load(folder, target), notice

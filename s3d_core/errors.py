@@ -1,5 +1,8 @@
 """Errors a user can act on: each message is one sentence saying what is wrong and what to do."""
 
+OUT_OF_MEMORY = "There is not enough memory for this: close other programs or choose a smaller model."
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
+
 
 class S3DError(Exception):
     """Base of every error whose message is fit to be shown to a user as it stands."""
@@ -23,3 +26,9 @@ class PromptError(S3DError, ValueError):
 
 class TrainingError(S3DError):
     """Training cannot start or go on."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out: Python's own, and what torch raises for a GPU and for the host."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or any(words in said for words in _OUT_OF_MEMORY)

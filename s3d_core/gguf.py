@@ -9,15 +9,18 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 
-from s3d_core.errors import ModelError
+from s3d_core.errors import ModelError, is_out_of_memory
 
 Progress = Callable[[str, float], None]
 
 _STAMP = "unpacked-from.json"
+# Raised when folders made before would be read otherwise.
+_MADE_AS = 2
 
 
 def unpacked(path: Path, dtype: torch.dtype, progress: Progress) -> Path:
@@ -28,7 +31,7 @@ def unpacked(path: Path, dtype: torch.dtype, progress: Progress) -> Path:
     """
     name = str(dtype).removeprefix("torch.")
     folder = path.with_name(f"{path.stem}.{name}")
-    source = {"bytes": path.stat().st_size, "mtime_ns": path.stat().st_mtime_ns}
+    source = {"bytes": path.stat().st_size, "mtime_ns": path.stat().st_mtime_ns, "made_as": _MADE_AS}
     try:
         if json.loads((folder / _STAMP).read_text()) == source:
             return folder
@@ -70,6 +73,53 @@ def _check(path: Path) -> int:
     return sum(int(t.n_elements) for t in tensors)
 
 
+def left_out(path: Path, config: dict) -> dict:
+    """Settings of a file's rotary embedding and attention that transformers does not read, by their names there.
+
+    Without them a Phi-3 or Llama 3 model writes well at first and ever worse as the text grows.
+
+    Args:
+        config: what transformers made of the file.
+    """
+    from gguf import GGUFReader
+
+    reader = GGUFReader(path)
+    family = str(reader.fields["general.architecture"].contents())
+    factors = {t.name: t.data.astype(float).tolist() for t in reader.tensors if t.name.startswith("rope_f")}
+
+    def said(name: str) -> Any:
+        field = reader.fields.get(f"{family}.{name}")
+        return None if field is None else field.contents()
+
+    context, found = config["max_position_embeddings"], {}
+    rope = {"rope_type": "default", "rope_theta": said("rope.freq_base") or 10000.0}
+    if family == "phi3":
+        turned = said("rope.dimension_count")
+        if turned:
+            rope["partial_rotary_factor"] = turned / (config["hidden_size"] // config["num_attention_heads"])
+        # Files made before the window was written down are of the models with 4,096 tokens, whose window it is.
+        window = said("attention.sliding_window")
+        window = 2047 if window is None and context == 4096 else window
+        found["sliding_window"] = window or None
+        if {"rope_factors_long.weight", "rope_factors_short.weight"} <= factors.keys():
+            found["original_max_position_embeddings"] = int(said("rope.scaling.original_context_length") or 4096)
+            rope |= {
+                "rope_type": "longrope",
+                "long_factor": factors["rope_factors_long.weight"],
+                "short_factor": factors["rope_factors_short.weight"],
+                "original_max_position_embeddings": found["original_max_position_embeddings"],
+                "attention_factor": said("rope.scaling.attn_factor"),
+            }
+    elif "rope_freqs.weight" in factors:
+        # Llama 3 divides each frequency by a number of its own: a long rope whose two sets are one.
+        both = factors["rope_freqs.weight"]
+        rope |= {"rope_type": "longrope", "long_factor": both, "short_factor": both}
+        rope |= {"original_max_position_embeddings": context, "attention_factor": 1.0}
+    else:
+        return found
+    return found | {"rope_parameters": rope}
+
+
 def _unpack(path: Path, dtype: torch.dtype, folder: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
@@ -77,12 +127,21 @@ def _unpack(path: Path, dtype: torch.dtype, folder: Path) -> None:
     try:
         tokenizer = AutoTokenizer.from_pretrained(path.parent, **options)
         model = AutoModelForCausalLM.from_pretrained(
-            path.parent, dtype=dtype, quantization_config=GgufConfig(dequantize=True), **options
+            path.parent,
+            dtype=dtype,
+            quantization_config=GgufConfig(dequantize=True),
+            attn_implementation="sdpa",
+            **options,
         )
-    except MemoryError as error:
-        raise ModelError(f"{path.name} does not fit into the memory of this machine.") from error
-    except Exception as error:  # transformers raises many kinds for a file it cannot use
+    except BaseException as error:  # transformers raises many kinds, and a panic in Rust is no Exception
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise
+        if is_out_of_memory(error):
+            raise ModelError(f"{path.name} does not fit into the memory of this machine.") from error
         reason = str(error).strip().splitlines()[:1]
         raise ModelError(f"{path.name} cannot be read as a model ({reason[0] if reason else error!r}).") from error
+    said = left_out(path, model.config.to_dict())
+    for name, value in said.items():
+        setattr(model.config, name, value)
     tokenizer.save_pretrained(folder)
     model.save_pretrained(folder)

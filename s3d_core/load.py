@@ -1,16 +1,16 @@
 """From files to a `Target` and its tokenizer: safetensors folders and GGUF files, nothing that runs code."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from s3d_core.errors import ModelError
+from s3d_core.errors import ModelError, is_out_of_memory
 from s3d_core.gguf import Progress, unpacked
 from s3d_core.kernels import jit
 from s3d_core.target import ARCHITECTURES, Target
+from s3d_core.trust import check_config, refuse_pickle, weight_files
 
 # End-of-turn tokens that some checkpoints' generation settings forget.
 _TURN_ENDS = ("<|im_end|>", "<|end|>", "<|eot_id|>", "<|endoftext|>", "<|end_of_text|>", "<end_of_turn>")
@@ -88,6 +88,7 @@ def load(path: Path, dtype: torch.dtype, device: torch.device, progress: Progres
     logging.disable_progress_bar()
     folder = path
     if path.is_file():
+        refuse_pickle(path)
         if path.suffix.lower() != ".gguf":
             raise ModelError(f"{path.name} is not a model file; choose a .gguf file or a folder with safetensors.")
         folder = unpacked(path, dtype, progress)
@@ -95,7 +96,9 @@ def load(path: Path, dtype: torch.dtype, device: torch.device, progress: Progres
     progress("Loading the tokenizer", 0.4)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # tokenizers raise many kinds
+    except BaseException as error:  # tokenizers raise many kinds, and a panic in Rust is no Exception
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise
         raise ModelError(f"The tokenizer of {path.name} cannot be read ({_brief(error)}); fetch it again.") from error
     progress("Loading the weights", 0.5)
     try:
@@ -105,11 +108,13 @@ def load(path: Path, dtype: torch.dtype, device: torch.device, progress: Progres
             local_files_only=True,
             trust_remote_code=False,
             use_safetensors=True,
+            # Else the config could name one, and transformers would fetch its code where it can.
+            attn_implementation="sdpa",
             output_loading_info=True,
         )
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise ModelError(f"{path.name} does not fit into the memory of this machine.") from error
     except Exception as error:  # transformers and safetensors raise many kinds for a damaged file
+        if is_out_of_memory(error):
+            raise ModelError(f"{path.name} does not fit into the memory of this machine.") from error
         raise ModelError(f"{path.name} cannot be read as a model ({_brief(error)}); fetch it again.") from error
     if missing := sorted(found["missing_keys"]):
         # transformers would go on with random numbers in their place.
@@ -119,8 +124,10 @@ def load(path: Path, dtype: torch.dtype, device: torch.device, progress: Progres
     try:
         model.to(device).eval()
         target = Target(model)
-    except torch.OutOfMemoryError as error:
-        raise ModelError(f"{path.name} does not fit into the memory of {device}.") from error
+    except (MemoryError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise ModelError(f"{path.name} does not fit into the memory of {device}.") from error
+        raise
     return Loaded(
         target, tokenizer, stop_tokens(tokenizer, target.config, generation), path.stem if path.is_file() else path.name
     )
@@ -131,7 +138,13 @@ def stock_model(path: Path, dtype: torch.dtype, device: torch.device):
     from transformers import AutoModelForCausalLM
 
     folder = unpacked(path, dtype, lambda phase, share: None) if path.is_file() else path
-    options = {"dtype": dtype, "local_files_only": True, "trust_remote_code": False, "use_safetensors": True}
+    options: dict[str, Any] = {
+        "dtype": dtype,
+        "local_files_only": True,
+        "trust_remote_code": False,
+        "use_safetensors": True,
+    }
+    options |= {"attn_implementation": "sdpa"}
     return AutoModelForCausalLM.from_pretrained(folder, **options).to(device).eval()
 
 
@@ -150,24 +163,12 @@ def check_folder(path: Path) -> None:
     """Refuse a folder that is no complete safetensors model of a known family.
 
     Raises:
-        ModelError: a part is missing or the architecture is unknown.
+        ModelError: a part is missing, names files elsewhere, or the architecture is unknown.
     """
-    try:
-        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ModelError(f"{path} holds no model: its config.json is missing.") from error
-    except ValueError as error:
-        raise ModelError(f"{path / 'config.json'} is damaged; fetch the model again.") from error
-    names = config.get("architectures") if isinstance(config, dict) else None
-    name = names[0] if isinstance(names, list) and names else None
-    if name not in ARCHITECTURES:
-        known = ", ".join(a.removesuffix("ForCausalLM") for a in ARCHITECTURES)
-        kind = f"is a {name} model" if name else "does not say what family it is of"
-        raise ModelError(f"{path.name} {kind}; these families can be run: {known}.")
-    if not list(path.glob("*.safetensors")):
-        raise ModelError(f"{path} holds no safetensors weights; other formats can run code and are refused.")
+    check_config(path, ARCHITECTURES)
+    weight_files(path)
 
 
-def _brief(error: Exception) -> str:
+def _brief(error: BaseException) -> str:
     text = str(error).strip().splitlines()
     return text[0][:160] if text else type(error).__name__

@@ -7,6 +7,8 @@ lookup decoding, which copies from the text, and Token Recycling (arXiv:2408.086
 target's candidates by their last token; as evidence inside a draft tree this is the project's own.
 """
 
+from s3d_core.tree import Tree
+
 LONGEST = 3
 
 
@@ -24,14 +26,9 @@ class Recall:
         self._said: dict[tuple[int, ...], int] = {}
         self._meant: dict[tuple[int, ...], int] = {}
 
-    def follow(self, text: list[int]) -> bool:
-        """Take in what is new in `text`; another list is another text, which forgets everything.
-
-        Returns:
-            Whether it is another text.
-        """
-        is_other = text is not self._text
-        if is_other:
+    def follow(self, text: list[int]) -> None:
+        """Take in what is new in `text`; another list is another text, which forgets everything."""
+        if text is not self._text:
             self._text, self._read = text, 1
             self._said.clear()
             self._meant.clear()
@@ -41,14 +38,21 @@ class Recall:
             for n in range(1, min(LONGEST, at) + 1):
                 said[tuple(text[at - n : at])] = token
         self._read = max(self._read, len(text))
-        return is_other
 
-    def learn(self, contexts: list[tuple[int, ...]], tokens: list[int]) -> None:
-        """Take in verdicts: the target's most likely token after each context; the first count most."""
+    def learn(self, context: tuple[int, ...], tree: Tree, verdicts: list[int]) -> None:
+        """Take in what the target found most likely behind each node; the first count most.
+
+        Args:
+            context: the text's last tokens, the current one last.
+            verdicts: tokens, one for the current token and one for each node.
+        """
+        contexts = [context]
+        for token, parent in zip(tree.tokens, tree.parents, strict=True):
+            contexts.append((*contexts[parent], token)[-LONGEST:])
         meant = self._meant
-        for context, token in zip(reversed(contexts), reversed(tokens), strict=True):
-            for n in range(1, min(LONGEST, len(context)) + 1):
-                meant[context[-n:]] = token
+        for behind, token in zip(reversed(contexts), reversed(verdicts), strict=True):
+            for n in range(1, min(LONGEST, len(behind)) + 1):
+                meant[behind[-n:]] = token
 
     def after(self, context: tuple[int, ...]) -> list[tuple[int, int]]:
         """What the longest equal n-gram suggests, as (kind, token): at most one said and one meant."""
@@ -60,14 +64,3 @@ class Recall:
                     found.append((offset + n - 1, token))
                     break
         return found
-
-    def copy(self, context: tuple[int, ...], length: int, shortest: int) -> list[int]:
-        """Up to `length` tokens, each said, or else meant, after at least `shortest` equal tokens."""
-        tokens: list[int] = []
-        while len(tokens) < length:
-            found = [token for kind, token in self.after(context) if kind % LONGEST + 1 >= shortest]
-            if not found:
-                break
-            tokens.append(found[0])
-            context = (*context[1 - LONGEST :], found[0])
-        return tokens

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 
 from s3d_core.errors import SettingError
 
-STRATEGIES = ("plain", "lookup", "skip", "s3d")
+STRATEGIES = ("plain", "lookup", "skip", "s3d", "auto")
 
 MAX_DRAFT_LENGTH = 8
 # Of so many rounds the app lets one go without drafts, to keep the measured plain speed fresh.
@@ -28,7 +28,7 @@ class DraftSettings:
     """How candidates are drafted and how strictly they are accepted.
 
     Attributes:
-        strategy: one of `STRATEGIES`.
+        strategy: one of `STRATEGIES`; "auto" chooses all the rest but the exactness by itself, round by round.
         skipped: layers left out in the middle of the draft pass. The model's depth bounds it
             further: at least two layers are always kept (`Target.kept_layers`).
         draft_length: tokens drafted ahead, the depth of the candidate tree. An adapter's number

@@ -7,7 +7,7 @@ from transformers itself, so every rope variant it knows is right here too.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,7 @@ from s3d_core.kernels import jit, skinny
 from s3d_core.kernels.runner import CompiledLayers
 from s3d_core.kernels.skinny import Packed
 from s3d_core.layer import LINEARS, Layer, Update, Weight, as_tensor, multiply, take, windows_of
+from s3d_core.pages import give_back
 
 ARCHITECTURES = (
     "LlamaForCausalLM",
@@ -99,21 +100,30 @@ class Target:
         """
         if self.is_packed:
             return True
-        matrices = [self.head] + [getattr(layer, name) for layer in self.layers for name in LINEARS]
-        if not jit.available() or not all(skinny.fits(as_tensor(m)) for m in matrices):
+        head, embedding = as_tensor(self.head), as_tensor(self.embedding)
+
+        def matrices() -> Iterator[torch.Tensor]:
+            yield from (as_tensor(getattr(layer, name)) for layer in self.layers for name in LINEARS)
+
+        if not jit.available() or not all(map(skinny.fits, (head, *matrices()))):
             return False
         self.fingerprint()
-        head, embedding = as_tensor(self.head), as_tensor(self.embedding)
+        for matrix in (embedding, *matrices()):
+            give_back(matrix)  # the sample has brought in much of each
         self.head = Packed(head)
-        if embedding.data_ptr() == head.data_ptr():
-            self.embedding = self.head
-        self.norm = self.norm.float()
+        # One small tensor of a mapped file would keep all of it in memory, so what is not packed is copied.
+        self.embedding = self.head if embedding.data_ptr() == head.data_ptr() else embedding.clone()
+        for matrix in (head, embedding):
+            give_back(matrix)
+        del head, embedding, matrix
+        self.norm = self.norm.to(torch.float32, copy=True)
         for layer in self.layers:
             for name, value in vars(layer).items():
                 if name in LINEARS:
                     setattr(layer, name, Packed(value))
+                    give_back(value)
                 elif isinstance(value, torch.Tensor):
-                    setattr(layer, name, value.float())
+                    setattr(layer, name, value.to(torch.float32, copy=True))
         self.activations = torch.float32
         self._ropes.clear()
         if CompiledLayers.suits(self):
@@ -144,9 +154,9 @@ class Target:
         stored = [t.blocks if isinstance(t, Packed) else t for t in tensors]
         return sum({t.data_ptr(): t.numel() * t.element_size() for t in stored}.values())
 
-    def new_cache(self) -> Cache:
-        """An empty cache of this model's shape."""
-        return Cache(self.depth, self.kv_heads, self.head_dim, self.activations, self.device)
+    def new_cache(self, most: int | None = None) -> Cache:
+        """An empty cache of this model's shape; `most` are the slots that it will need, where that is known."""
+        return Cache(self.depth, self.kv_heads, self.head_dim, self.activations, self.device, most)
 
     def most_skipped(self) -> int:
         """The largest number of layers a draft pass may leave out: two are always kept."""

@@ -22,11 +22,13 @@ class Tree:
         tokens: the nodes' token ids, root left out.
         parents: the node number of each node's parent (0 is the root).
         depths: from 1.
+        scores: log-probability of each node's path, where the tree was built from such.
     """
 
     tokens: list[int] = field(default_factory=list)
     parents: list[int] = field(default_factory=list)
     depths: list[int] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list, compare=False)
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -47,6 +49,10 @@ class Tree:
         self.parents.append(parent)
         self.depths.append(1 if parent == 0 else self.depths[parent - 1] + 1)
         return len(self.tokens)
+
+    def first(self, nodes: int) -> "Tree":
+        """The tree of the first `nodes` nodes."""
+        return Tree(self.tokens[:nodes], self.parents[:nodes], self.depths[:nodes], self.scores[:nodes])
 
     def children(self) -> dict[tuple[int, int], int]:
         """Every node by its parent and token."""
@@ -80,13 +86,17 @@ def best_first(
     tree, floor = Tree(), math.log(least) if least else -math.inf
     if size == 1:
         path: tuple[int, ...] = ()
+        scores: list[float] = []
         total = 0.0
         while len(path) < depth and (children := after(path)):
             total += children[0][0]
             if path and total < floor:
                 break
             path = (*path, children[0][1])
-        return Tree.chain(list(path))
+            scores.append(total)
+        chain = Tree.chain(list(path))
+        chain.scores = scores
+        return chain
     # A candidate: how improbable, the order of arrival, its siblings and its place among them, its parent's
     # node, score and path.
     heap: list[tuple] = []
@@ -104,6 +114,7 @@ def best_first(
             break
         token = children[place][1]
         node = tree.add(token, parent)
+        tree.scores.append(-improbable)
         push(children, place + 1, parent, base, path)
         if len(path) + 1 < depth and len(tree) < size:
             below = (*path, token)

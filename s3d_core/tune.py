@@ -37,7 +37,8 @@ class Guard:
         return replace(wished, strategy="plain") if self.tripped else wished
 
     def add(self, done: Round, plain_ms: float | None) -> bool:
-        """Count a round in; one in which nothing was drafted was a plain step and says nothing.
+        """Count a round in; one in which nothing was drafted was a plain step and says nothing, and
+        Auto sees for itself.
 
         Args:
             plain_ms: measured milliseconds of one plain step; None when unknown, which counts nothing.
@@ -45,7 +46,8 @@ class Guard:
         Returns:
             True for the one round that trips the guard.
         """
-        if self.tripped or plain_ms is None or done.drafted == 0:
+        is_auto = self._watched is not None and self._watched.strategy == "auto"
+        if self.tripped or is_auto or plain_ms is None or done.drafted == 0:
             return False
         self._seen += 1
         if self._seen <= self.warm_up:

@@ -57,6 +57,7 @@ def test_the_window_starts_without_torch():
         *modules("app/chats"),
         *modules("app/models"),
         *modules("app/commands"),
+        *modules("app/diagnostics"),
         *(
             "app.__main__",
             "app.bootstrap",

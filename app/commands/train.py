@@ -1,16 +1,23 @@
 """`s3d train`: makes a draft adapter for a model, resumable at any moment."""
 
 import argparse
+import gc
 import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
-from app.commands import options
+from app.commands import bench, options
 from app.models import places
 from app.terminal import ProgressLine, stop_on_interrupt
-from s3d_core.errors import TrainingError
+from app.training.reporter import PausedError, Reporter
+from app.training.status import State
+from s3d_core.errors import S3DError, TrainingError
 from s3d_core.settings import MAX_DRAFT_LENGTH
+
+_PHASES = {"corpus": ("Writing chats", "token"), "training": ("Training", "step"), "finishing": ("Finishing", "step")}
+# Prompts on which the speed-up is measured.
+_SPEED_PROMPTS = 4
 
 
 def add_parser(subparsers) -> None:
@@ -31,6 +38,8 @@ def add_parser(subparsers) -> None:
     parser.add_argument("--measure-every", type=int, default=200, metavar="N", help="steps between measurements (200)")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="default: the adapters of this user")
+    parser.add_argument("--measure-speed", action="store_true", help="measure the speed-up before and after")
+    parser.add_argument("--estimate", action="store_true", help="only say how long it would take and how much disk")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -49,15 +58,75 @@ def run(args: argparse.Namespace) -> int:
     if not 0 <= args.self_written <= 1:
         raise TrainingError("--self-written must be from 0 to 1.")
     path = options.model_path(args)
+    folder = args.out or places.adapters_dir() / (path.stem if path.is_file() else path.name)
+    if args.estimate:
+        return _estimate(args, path, folder)
+    if args.prompts:
+        from s3d_core.prompts import read_prompts
+
+        read_prompts(args.prompts)  # a mistake in the file is told before the model is loaded
+    reporter = Reporter(_made(folder))
+    try:
+        return _train(args, path, folder, reporter)
+    except PausedError:
+        reporter.change(State.PAUSED)
+        print("Paused; run the same command again to go on.", file=sys.stderr)
+        return 0
+    except KeyboardInterrupt:
+        reporter.change(State.PAUSED)
+        raise
+    except S3DError as error:
+        reporter.change(State.FAILED, sentence=str(error))
+        raise
+    except Exception as error:
+        said = str(error).strip().splitlines()
+        reporter.change(State.FAILED, sentence=f"Something went wrong: {said[0] if said else type(error).__name__}")
+        raise
+
+
+def _train(args: argparse.Namespace, path: Path, folder: Path, reporter: Reporter) -> int:
+    if args.measure_speed and reporter.status.before is None:
+        reporter.change(State.BEFORE)
+        before, strategy = _speed(args, path, "auto")
+        reporter.change(State.STARTING, before=before, before_strategy=strategy)
+    loaded, recipe = _prepared(args, path)
+    from s3d_core.train.recipe import train
+
+    command = "s3d " + shlex.join(sys.argv[1:])
+    with stop_on_interrupt() as stopped, _Bars() as bars:
+
+        def report(progress) -> bool:
+            bars.show(progress)
+            pauses = reporter.show(progress)
+            if stopped.is_set() and progress.phase == "corpus":
+                raise KeyboardInterrupt
+            return stopped.is_set() or pauses
+
+        adapter = train(loaded, recipe, folder, report, command)
+    del loaded
+    gc.collect()
+    if args.measure_speed and not stopped.is_set():
+        reporter.change(State.AFTER)
+        after, _ = _speed(args, path, folder)
+        reporter.change(State.DONE, after=after)
+        print(f"{after:.2f} times as fast as plain decoding, before the training {reporter.status.before:.2f}.")
+    reporter.change(State.PAUSED if stopped.is_set() else State.DONE)
+    measured = adapter.card["training"]["held_out_tokens_per_round"]
+    print(f"{measured:.2f} tokens per round on held-out chats; the adapter is in {folder}.")
+    if stopped.is_set():
+        print("Stopped before the last step; run the same command again to go on.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _prepared(args: argparse.Namespace, path: Path) -> tuple[Any, Any]:
+    """The model as it is trained on, and the recipe."""
     with ProgressLine() as line:
         line("Loading the libraries", 0.0)
         from s3d_core import load as loading
-        from s3d_core.prompts import read_prompts
-        from s3d_core.train.recipe import Recipe, train
+        from s3d_core.train.recipe import Recipe
         from s3d_core.train.trainer import settings_for
 
-        if args.prompts:
-            read_prompts(args.prompts)  # a mistake in the file is told before the model is loaded
         device = loading.pick_device(args.device)
         # The base is frozen; on a CPU float32 multiplies fastest.
         dtype = "float32" if args.dtype == "auto" and device.type == "cpu" else args.dtype
@@ -70,24 +139,48 @@ def run(args: argparse.Namespace) -> int:
         learning_rate=args.learning_rate,
         seed=args.seed,
     )
-    recipe = Recipe(args.prompts, args.self_written, args.corpus_tokens, settings, args.measure_every)
-    folder = args.out or places.adapters_dir() / loaded.name
-    command = "s3d " + shlex.join(sys.argv[1:])
-    with stop_on_interrupt() as stopped, _Bars() as bars:
+    return loaded, Recipe(args.prompts, args.self_written, args.corpus_tokens, settings, args.measure_every)
 
-        def report(progress) -> bool:
-            bars.show(progress)
-            if stopped.is_set() and progress.phase == "corpus":
-                raise KeyboardInterrupt
-            return stopped.is_set()
 
-        adapter = train(loaded, recipe, folder, report, command)
-    measured = adapter.card["training"]["held_out_tokens_per_round"]
-    print(f"{measured:.2f} tokens per round on held-out chats; the adapter is in {folder}.")
-    if stopped.is_set():
-        print("Stopped before the last step; run the same command again to go on.", file=sys.stderr)
-        return 130
+def _estimate(args: argparse.Namespace, path: Path, folder: Path) -> int:
+    from app.training.measure import estimate, keep_estimate
+
+    loaded, recipe = _prepared(args, path)
+    found = estimate(loaded, recipe)
+    keep_estimate(folder, found)
+    hours = found.seconds(args.corpus_tokens, args.steps, args.measure_every) / 3600
+    print(f"About {hours:.1f} hours and {found.disk(args.corpus_tokens) / 1e9:.1f} GB on the disk.")
     return 0
+
+
+def _speed(args: argparse.Namespace, path: Path, adapter: Path | str) -> tuple[float, str]:
+    """The speed over plain decoding as a chat has it, and what drafts."""
+    from app.training.measure import speed_over_plain
+    from s3d_core.engine import Engine
+    from s3d_core.prompts import read_prompts
+
+    engine = Engine.load(
+        path,
+        dtype=args.dtype,
+        device=args.device,
+        adapter=adapter,
+        adapters=[places.adapters_dir()],
+        compiled=places.compiled_dir(),
+    )
+    rows = read_prompts(bench.PROMPTS)
+    prompts = [row.turns[0] for row in rows[:: max(1, len(rows) // _SPEED_PROMPTS)][:_SPEED_PROMPTS]]
+    try:
+        return speed_over_plain(engine, prompts), engine.info.defaults.strategy
+    finally:
+        engine.close()
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"{folder} cannot be made: {error.strerror or error}; give another --out.") from error
+    return folder
 
 
 class _Bars:
@@ -107,7 +200,7 @@ class _Bars:
 
         if progress.phase != self._phase:
             self.__exit__()
-            title, unit = {"corpus": ("Writing chats", "token"), "training": ("Training", "step")}[progress.phase]
+            title, unit = _PHASES[progress.phase]
             self._bar = tqdm(total=progress.total, initial=progress.done, desc=title, unit=unit, smoothing=0.05)
             self._phase = progress.phase
         self._bar.update(progress.done - self._bar.n)

@@ -17,83 +17,22 @@ from typing import Any
 from PySide6.QtCore import QObject, QThread, Signal
 
 from app.chats.overflow import DROP, ContextPlan, fit, room_for_prompt
+from app.diagnostics.private import private
+from app.engine.compare import compare
 from app.engine.live import LiveSettings
-from app.engine.preload import import_engine, settling, unsettle
-from app.models import places
-from s3d_core.errors import PromptError, S3DError
+from app.engine.parts import CancelledError, Parts, Progress, real_parts
+from app.engine.phase import Phase
+from app.engine.preload import unsettle
+from app.engine.sentences import SLOWER, TOO_LONG, explain, give_back
+from s3d_core.errors import PromptError, S3DError, is_out_of_memory
 from s3d_core.settings import PROBE_EVERY, DraftSettings, SamplingSettings
 from s3d_core.stats import Round, Totals
 from s3d_core.tune import Guard
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[str, float], None]
-
 PROGRESS_EVERY = 0.05
 MEMORY_EVERY = 1.0
-
-SLOWER = (
-    "Drafting was slower than plain decoding here, so it is off for the rest of this answer. "
-    "Move a slider to try again."
-)
-
-
-class Phase:
-    """What the worker is doing, as the text that crosses the thread."""
-
-    STARTING = "starting"
-    FETCHING = "fetching"
-    LOADING = "loading"
-    MEASURING = "measuring"
-    READY = "ready"
-    READING = "reading"
-    WRITING = "writing"
-    EMPTY = "empty"
-
-    BUSY = (STARTING, FETCHING, LOADING, MEASURING, READING, WRITING)
-    ANSWERING = (READING, WRITING)
-
-
-class CancelledError(Exception):
-    """Raised in progress callbacks to leave a load or a download that the user stopped."""
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What the worker works with.
-
-    Attributes:
-        open_engine: (path, progress) -> an engine; may take long, reports through progress, raises S3DError.
-        fetch_default: progress -> the folder of the default model, fetched when it is missing.
-        list_models: the installed models, the default first.
-    """
-
-    open_engine: Callable[[Path, Progress], Any]
-    fetch_default: Callable[[Progress], Path]
-    list_models: Callable[[], list]
-
-
-def real_parts() -> Parts:
-    """The engine of `s3d_core` and the model folder; torch is imported when the first model is opened."""
-
-    def open_engine(path: Path, progress: Progress):
-        progress("Starting torch", 0.0)
-        with settling():
-            return import_engine().load(
-                path, progress=progress, adapters=[places.adapters_dir()], compiled=places.compiled_dir()
-            )
-
-    def fetch_default(progress: Progress) -> Path:
-        from app.models import embedded
-
-        return embedded.ensure(progress)
-
-    def list_models() -> list:
-        from app.models import library
-
-        return library.installed()
-
-    return Parts(open_engine, fetch_default, list_models)
 
 
 @dataclass
@@ -116,9 +55,10 @@ class EngineWorker(QThread):
         opening: path of the model being loaded. loaded: ModelInfo. unloaded: no model is in memory.
         plain_measured: milliseconds of one plain decoding step on this machine.
         reply_finished: Totals of the reply.
+        compare_progress: (tokens written, tokens to write) of a comparison. compared: Comparison, or None if stopped.
         counted: (tokens of the messages, tokens of each text), see `count`.
         dropped: messages that were left out of the reply about to be written, as the context cannot hold them.
-        failed: (kind of job, sentence).
+        failed: (kind of job, or "memory" for an answer that memory was too short for; sentence).
         notice: a sentence worth showing.
         memory_changed: bytes by name, from `Engine.memory`.
     """
@@ -132,6 +72,8 @@ class EngineWorker(QThread):
     unloaded = Signal()
     plain_measured = Signal(float)
     reply_finished = Signal(object)
+    compare_progress = Signal(int, int)
+    compared = Signal(object)
     counted = Signal(int, object)
     dropped = Signal(int)
     failed = Signal(str, str)
@@ -179,16 +121,36 @@ class EngineWorker(QThread):
                     job.cancel.set()
         self._put(Job("count", lambda job: self._count(messages, texts)))
 
-    def cancel(self) -> None:
-        """Stop what runs now, and drop what waits."""
+    def compare(self, messages: list[dict], settings: DraftSettings, sampling: SamplingSettings) -> None:
+        """Measure plain decoding against `settings` on the reply to messages of {"role", "content"}."""
+        self._put(Job("compare", lambda job: self._compare(job, messages, settings, sampling)))
+
+    def borrow(self, use: Callable[[Any, Callable[[], bool]], None]) -> bool:
+        """Let `use` have the engine in this thread when its turn comes; may be called from any thread.
+
+        Args:
+            use: called once with the engine, or None without a model, and with a function that says whether to
+                stop. It raises nothing.
+
+        Returns:
+            False when the thread is ending, and `use` will not be called.
+        """
+        if self._closing:
+            return False
+        self._put(Job("lend", lambda job: use(self._engine, job.cancel.is_set)))
+        return True
+
+    def cancel(self, lent: bool = False) -> None:
+        """Stop what runs now, and drop what waits; with `lent` also what others do with the engine."""
         with self._lock:
             for job in self._pending:
-                job.cancel.set()
+                if lent or job.kind != "lend":
+                    job.cancel.set()
 
     def close(self) -> None:
         """Stop everything and end the thread; `finished` follows."""
         self._closing = True
-        self.cancel()
+        self.cancel(lent=True)
         self._queue.put(None)
 
     def _put(self, job: Job) -> None:
@@ -207,14 +169,26 @@ class EngineWorker(QThread):
         self._close_engine()
 
     def _run_job(self, job: Job) -> None:
+        if job.kind == "lend":
+            job.action(job)  # tells its own end, and is none of the window's phases
+            return
         try:
             if not job.cancel.is_set():
                 job.action(job)
             elif job.kind == "answer":
                 self.reply_finished.emit(Totals(stop_reason="cancelled"))
-        except Exception as error:
+        except BaseException as error:
+            # Whatever it was, this thread goes on: without it the window would wait for ever.
+            short = is_out_of_memory(error)
+            if short:
+                give_back(error)
             if not job.cancel.is_set():
-                self.failed.emit(job.kind, explain(error))
+                if short and job.kind == "answer":
+                    self.failed.emit("memory", TOO_LONG)
+                else:
+                    self.failed.emit(job.kind, explain(error))
+            elif job.kind == "answer":
+                self.reply_finished.emit(Totals(stop_reason="cancelled"))
         # Counting is no phase: the window may have asked for an answer meanwhile.
         if job.kind != "count":
             self.phase_changed.emit(Phase.READY if self._engine is not None else Phase.EMPTY)
@@ -272,10 +246,12 @@ class EngineWorker(QThread):
         engine, self._engine, self._plain_ms = self._engine, None, None
         if engine is not None:
             unsettle()
-            engine.close()
-            del engine  # whoever hears of it below finds the memory given back
-            self.memory_changed.emit({})
-            self.unloaded.emit()
+            try:
+                engine.close()
+            finally:
+                del engine  # whoever hears of it below finds the memory given back
+                self.memory_changed.emit({})
+                self.unloaded.emit()
 
     def _count(self, messages: list[dict], texts: list[str]) -> None:
         engine = self._engine
@@ -287,10 +263,10 @@ class EngineWorker(QThread):
             self.counted.emit(whole, [engine.count_text(text) for text in texts])
 
     def _answer(self, job: Job, messages: list[dict], sampling: SamplingSettings, plan: ContextPlan) -> None:
-        engine = self._engine
-        if engine is None:
-            raise S3DError("No model is loaded: choose one at the top of the window.")
+        engine = self._loaded_engine()
         started = told = time.perf_counter()
+        for message in messages:
+            private.remember(message["content"])
         self.phase_changed.emit(Phase.READING)
         totals, guard = Totals(plain_ms=engine.plain_ms), Guard()
         limit = plan.limit_of(engine.info.context_limit)
@@ -322,6 +298,7 @@ class EngineWorker(QThread):
             totals.plain_ms = engine.plain_ms
             totals.add(done)
             self.outbox.append(done)
+            private.write_on(done.text)
             if guard.add(done, engine.plain_ms):
                 self.notice.emit(SLOWER)
             if now - told > MEMORY_EVERY:
@@ -329,6 +306,26 @@ class EngineWorker(QThread):
                 self.memory_changed.emit(engine.memory())
         self.memory_changed.emit(engine.memory())
         self.reply_finished.emit(totals)
+
+    def _compare(self, job: Job, messages: list[dict], settings: DraftSettings, sampling: SamplingSettings) -> None:
+        engine = self._loaded_engine()
+        self.phase_changed.emit(Phase.COMPARING)
+        told = 0.0
+
+        def progress(done: int, total: int) -> None:
+            nonlocal told
+            now = time.perf_counter()
+            if now - told > PROGRESS_EVERY:
+                told = now
+                self.compare_progress.emit(done, total)
+
+        self.compared.emit(compare(engine, messages, settings, sampling, job.cancel.is_set, progress))
+        self._tell_plain(engine)
+
+    def _loaded_engine(self) -> Any:
+        if self._engine is None:
+            raise S3DError("No model is loaded: choose one at the top of the window.")
+        return self._engine
 
     def _tell_plain(self, engine) -> None:
         if engine.plain_ms is not None and engine.plain_ms != self._plain_ms:
@@ -348,15 +345,3 @@ class EngineWorker(QThread):
                 self.progress.emit(sentence, share)
 
         return report
-
-
-def explain(error: Exception) -> str:
-    """One sentence for the user. What nobody foresaw goes into the log with its traceback."""
-    if isinstance(error, S3DError):
-        return str(error)
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
-        log.warning("out of memory: %s", error)
-        return "There is not enough memory for this: close other programs or choose a smaller model."
-    log.error("unexpected error in the engine", exc_info=error)
-    said = str(error).strip().splitlines()
-    return f"Something went wrong: {said[0] if said else type(error).__name__}"

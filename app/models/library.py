@@ -6,6 +6,7 @@ from pathlib import Path
 from app.models import embedded, manifest, wholeness
 from app.models.places import models_dir
 from s3d_core.errors import ModelError
+from s3d_core.trust import refuse_pickle
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ def _name_of(path: Path) -> str:
 def _look_at(path: Path) -> InstalledModel:
     """The model in a folder or file, checked as far as can be done fast."""
     if path.is_file():
+        refuse_pickle(path)
         if path.suffix.lower() != ".gguf":
             raise ModelError(f"{path} is not a model: choose a .gguf file, or a folder with safetensors.")
         wholeness.check_file(path)

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from s3d_core.errors import ModelError
+from s3d_core.trust import is_inside, read_json
 
 NAME = "s3d-model.json"
 _CHUNK = 1 << 20
@@ -58,8 +59,10 @@ def read(folder: Path) -> Manifest | None:
     """
     path = folder / NAME
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = read_json(path)
         files = tuple(ModelFile(**file) for file in fields.pop("files"))
+        if not all(is_inside(file.name) for file in files):
+            raise ValueError("a file outside the folder")
         return Manifest(**fields, files=files)
     except FileNotFoundError:
         return None

@@ -5,14 +5,17 @@ was cut off, as by a download that broke.
 """
 
 import json
+import os
 import struct
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from s3d_core.errors import ModelError
+from s3d_core.trust import weight_files
 
 _LONGEST_HEADER = 1 << 30
+_MOST_DIMENSIONS = 8
 
 # GGUF value types: the struct format of each fixed-size one.
 _FIXED = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -30,8 +33,37 @@ _BLOCKS = (
 _BLOCK_OF_TYPE = {kind: (block, size) for block, sizes in _BLOCKS for kind, size in sizes.items()}
 
 
-class _HeaderError(Exception):
+class HeaderError(Exception):
     """The header ends too early or makes no sense."""
+
+
+# What a header that makes no sense may lead to: Python's own errors for a wrong kind, key, number or nesting.
+_UNREADABLE: tuple[type[Exception], ...] = (HeaderError, struct.error, ValueError, LookupError, TypeError)
+_UNREADABLE += (AttributeError, OverflowError, RecursionError)
+
+
+def gguf_header(path: Path) -> tuple[dict[str, Any], list[str]]:
+    """What a GGUF file says of itself by key, and its tensors' names; of an array only its length is given.
+
+    Raises:
+        HeaderError, OSError, struct.error, ValueError, KeyError: it cannot be read as such a file.
+    """
+    with path.open("rb") as file:
+        if _read(file, 4) != b"GGUF":
+            raise HeaderError
+        version, tensors, values = struct.unpack("<IQQ", _read(file, 20))
+        size = path.stat().st_size
+        if version not in (2, 3) or tensors > size or values > size:
+            raise HeaderError
+        found = {}
+        for _ in range(values):
+            key = _string(file).decode()
+            found[key] = _value(file, _number(file, "I"))
+        names = []
+        for _ in range(tensors):
+            names.append(_string(file).decode())
+            file.seek(8 * _number(file, "I") + 12, os.SEEK_CUR)
+    return found, names
 
 
 def check_file(path: Path) -> None:
@@ -48,7 +80,7 @@ def check_file(path: Path) -> None:
             needed = _safetensors_bytes(str(path), status.st_size, status.st_mtime_ns)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except (_HeaderError, struct.error, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+    except _UNREADABLE as error:
         raise ModelError(f"{path} is damaged or is not a model file; fetch it again.") from error
     if status.st_size < needed:
         raise ModelError(f"{path} was cut off: {status.st_size:,} of {needed:,} bytes are there; fetch it again.")
@@ -62,16 +94,7 @@ def check_folder(folder: Path) -> None:
     """
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder} is no model folder: it has no config.json; choose one with safetensors files.")
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        try:
-            names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-        except (OSError, ValueError, KeyError, AttributeError) as error:
-            raise ModelError(f"{index} is damaged; fetch the model again.") from error
-    else:
-        names = sorted(file.name for file in folder.glob("*.safetensors"))
-    if not names:
-        raise ModelError(f"{folder} has no safetensors files, so there is no model in it that can be run.")
+    names = weight_files(folder)
     for name in names:
         if not (folder / name).is_file():
             raise ModelError(f"{folder} is not whole: {name} is missing; fetch the model again.")
@@ -83,7 +106,7 @@ def _safetensors_bytes(path: str, size: int, changed_ns: int) -> int:
     with Path(path).open("rb") as file:
         length = struct.unpack("<Q", _read(file, 8))[0]
         if length > min(size, _LONGEST_HEADER):
-            raise _HeaderError
+            raise HeaderError
         header = json.loads(_read(file, length))
     tensors = (tensor for name, tensor in header.items() if name != "__metadata__")
     return 8 + length + max((tensor["data_offsets"][1] for tensor in tensors), default=0)
@@ -93,10 +116,10 @@ def _safetensors_bytes(path: str, size: int, changed_ns: int) -> int:
 def _gguf_bytes(path: str, size: int, changed_ns: int) -> int:
     with Path(path).open("rb") as file:
         if _read(file, 4) != b"GGUF":
-            raise _HeaderError
+            raise HeaderError
         version, tensors, values = struct.unpack("<IQQ", _read(file, 20))
         if version not in (2, 3) or tensors > size or values > size:
-            raise _HeaderError
+            raise HeaderError
         alignment = 32
         for _ in range(values):
             key = _string(file)
@@ -113,7 +136,7 @@ def _gguf_bytes(path: str, size: int, changed_ns: int) -> int:
 def _read(file: BinaryIO, count: int) -> bytes:
     content = file.read(count)
     if len(content) != count:
-        raise _HeaderError
+        raise HeaderError
     return content
 
 
@@ -124,8 +147,20 @@ def _number(file: BinaryIO, kind: str) -> int:
 def _string(file: BinaryIO) -> bytes:
     length = _number(file, "Q")
     if length > _LONGEST_HEADER:
-        raise _HeaderError
+        raise HeaderError
     return _read(file, length)
+
+
+def _value(file: BinaryIO, kind: int) -> Any:
+    if kind == _STRING:
+        return _string(file).decode(errors="replace")
+    if kind != _ARRAY:
+        return _number(file, _FIXED[kind])
+    at = file.tell()
+    _, count = _number(file, "I"), _number(file, "Q")
+    file.seek(at)
+    _skip(file, kind)
+    return count
 
 
 def _skip(file: BinaryIO, kind: int) -> None:
@@ -136,7 +171,7 @@ def _skip(file: BinaryIO, kind: int) -> None:
         if element in _FIXED:
             bytes_in_array = count * struct.calcsize("<" + _FIXED[element])
             if bytes_in_array > _LONGEST_HEADER:
-                raise _HeaderError
+                raise HeaderError
             _read(file, bytes_in_array)
         else:
             for _ in range(count):
@@ -147,8 +182,10 @@ def _skip(file: BinaryIO, kind: int) -> None:
 
 def _tensor_end(file: BinaryIO) -> int:
     _string(file)
-    elements = 1
-    for _ in range(_number(file, "I")):
+    elements, dimensions = 1, _number(file, "I")
+    if dimensions > _MOST_DIMENSIONS:
+        raise HeaderError
+    for _ in range(dimensions):
         elements *= _number(file, "Q")
     kind, offset = _number(file, "I"), _number(file, "Q")
     # Of a type made after this was written, only the start is known.

@@ -30,6 +30,7 @@ class Colours:
     speed: str
     speed_soft: str
     drafted: str
+    rejected: str
     bubble: str
     code_ground: str
     code_head: str
@@ -58,6 +59,7 @@ LIGHT = Colours(
     speed="#0a7350",
     speed_soft="#d3efe3",
     drafted="#c8efd9",
+    rejected="#a9d9c3",
     bubble="#e4e8fb",
     code_ground="#f3f4f7",
     code_head="#e7e9ef",
@@ -86,6 +88,7 @@ DARK = Colours(
     speed="#48cb92",
     speed_soft="#17382c",
     drafted="#1a4331",
+    rejected="#2d5f49",
     bubble="#2a3050",
     code_ground="#101217",
     code_head="#20242d",

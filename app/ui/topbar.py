@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
 )
 
-from app.engine.worker import Phase
+from app.engine.phase import Phase
 from app.ui.box import Box
 from app.ui.gauge import MemoryGauge
 from app.ui.icons import icon
@@ -31,6 +31,7 @@ _SAID = {
     Phase.READY: "Ready",
     Phase.READING: "Reading the prompt",
     Phase.WRITING: "Writing",
+    Phase.COMPARING: "Measuring plain against drafted",
     Phase.EMPTY: "No model",
 }
 _CLOCK_MS = 200
@@ -41,6 +42,8 @@ class TopBar(QFrame):
     new_chat, sidebar_toggled(bool), panel_toggled(bool): the buttons.
     model_chosen: path of an installed model.
     theme_chosen: one of `MODES`.
+    server_wanted: the local server's window.
+    train_wanted: the user wants drafts trained for the model.
     settings_wanted: the menu's line.
     """
 
@@ -49,6 +52,8 @@ class TopBar(QFrame):
     panel_toggled = Signal(bool)
     model_chosen = Signal(object)
     theme_chosen = Signal(str)
+    server_wanted = Signal()
+    train_wanted = Signal()
     settings_wanted = Signal()
 
     def __init__(self, theme_mode: str, parent=None):
@@ -115,9 +120,16 @@ class TopBar(QFrame):
             group.addAction(action)
             self.theme_actions[mode] = action
         menu.addSeparator()
+        self.server_action = menu.addAction("Serve to other programs …")
+        self.server_action.triggered.connect(lambda checked=False: self.server_wanted.emit())
+        menu.addAction("Train drafts for this model …", self.train_wanted.emit)
         settings = menu.addAction(self.tr("Settings …") + "\t" + BY_NAME["settings"].said)
         settings.triggered.connect(self.settings_wanted)
         return menu
+
+    def show_served(self, on: bool) -> None:
+        """Whether other programs can ask the model."""
+        self.server_action.setText("Serving to other programs …" if on else "Serve to other programs …")
 
     def show_models(self, models: list) -> None:
         """The installed models (name, path, bytes)."""

@@ -8,17 +8,20 @@ from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QVBoxLayou
 from app.chats.conversation import Conversation
 from app.chats.store import Store
 from app.engine.link import EngineLink
-from app.engine.worker import Phase
+from app.engine.phase import Phase
 from app.hardware import MemoryReading
+from app.server.switch import Switch
 from app.settings.values import ChatSettings
 from app.ui import shortcuts
 from app.ui.chat.pane import ChatPane
 from app.ui.chat.session import ChatSession
 from app.ui.chats.sidebar import Sidebar
 from app.ui.desk import Desk
+from app.ui.server.dialog import ServerDialog
 from app.ui.settings.preferences import Preferences
 from app.ui.speed.panel import SpeedPanel
 from app.ui.topbar import TopBar
+from app.ui.training.dialog import TrainingDialog
 from s3d_core.stats import ModelInfo
 
 NARROW = 900
@@ -28,6 +31,7 @@ SAMPLING = ChatSettings(seed=0).sampling()
 
 _WHY_NOT = {
     Phase.FETCHING: "The model is being fetched …",
+    Phase.COMPARING: "Measuring plain against drafted …",
     Phase.EMPTY: "Choose a model at the top to start",
 }
 _STOPS = dict.fromkeys((Phase.STARTING, Phase.LOADING, Phase.MEASURING), "Stop loading") | {
@@ -65,6 +69,7 @@ class Window(QMainWindow):
         self._settings = settings
         self.desk = Desk(application, preferences or Preferences(), self)
         self._panel_wish: bool | None = None
+        self.training: TrainingDialog | None = None
         self._sidebar_wish: bool | None = None
         self.topbar = TopBar(self.desk.theme.mode)
         self.chat = ChatPane()
@@ -73,6 +78,7 @@ class Window(QMainWindow):
         self.sidebar.show_current(self.conversation.chat_id)
         self.desk.connect_chat(link, self.chat, self.session)
         self.panel = SpeedPanel(link.settings)
+        self.server = ServerDialog(Switch(link), parent=self)
         self._build()
         self._connect_parts()
         self._connect_link()
@@ -134,6 +140,9 @@ class Window(QMainWindow):
         self.session.chats_changed.connect(self.sidebar.refresh)
         self.session.opened.connect(self.sidebar.show_current)
         self.topbar.panel_toggled.connect(self._on_panel_toggled)
+        self.topbar.server_wanted.connect(self.server.show)
+        self.server.switched.connect(self.topbar.show_served)
+        self.topbar.train_wanted.connect(self.train)
         self.chat.composer.sent.connect(self.send)
         self.chat.composer.stopped.connect(self.stop)
         self.chat.asked.connect(self.send)
@@ -142,12 +151,16 @@ class Window(QMainWindow):
         self.session.writer.measured.connect(self.panel.finish_reply)
         self.session.opened.connect(lambda chat: self._on_phase(self.link.phase))
         self.panel.show_drafted.connect(self.chat.transcript.show_drafted)
+        self.panel.measure_wanted.connect(self.link.compare)
+        self.panel.measure_stopped.connect(self.link.stop)
+        self.topbar.gauge.nearly_full.connect(self.chat.notice.info)
         self.desk.theme.changed.connect(self._renew)
         self.unforeseen.connect(self.chat.notice.error)
 
     def _connect_link(self) -> None:
         link = self.link
         link.phase_changed.connect(self._on_phase)
+        link.phase_changed.connect(self.panel.show_phase)
         link.progress.connect(self.topbar.show_progress)
         link.progress.connect(self.chat.welcome.show_progress)
         link.prefill.connect(self.topbar.show_prefill)
@@ -158,6 +171,8 @@ class Window(QMainWindow):
         link.plain_measured.connect(self.panel.set_plain)
         link.rounds_done.connect(self.panel.add_rounds)
         link.failed.connect(self._on_failed)
+        link.compare_progress.connect(self.panel.compare.show_progress)
+        link.compared.connect(self.panel.compare.show_comparison)
         link.notice.connect(self.chat.notice.info)
         link.memory_changed.connect(self.topbar.gauge.show_own)
         link.closed.connect(self._on_link_closed)
@@ -188,12 +203,11 @@ class Window(QMainWindow):
             bar.sidebar,
             bar.new,
             bar.models,
+            bar.gauge,
             bar.panel,
-            bar.menu,
         ]
-        order += [panel.drafting]
-        order += [part.slider for part in (panel.skipped, panel.draft_length, panel.tree_size, panel.exactness)]
-        order += [panel.colouring, self.sidebar.search, self.sidebar.menu, self.sidebar.list, self.chat.transcript]
+        order += [bar.menu, *panel.tab_order, self.sidebar.search, self.sidebar.menu, self.sidebar.list]
+        order.append(self.chat.transcript)
         for before, after in pairwise(order):
             QWidget.setTabOrder(before, after)
 
@@ -213,6 +227,18 @@ class Window(QMainWindow):
         if self.link.busy:
             self.topbar.show_stopping()
         self.session.stop()
+
+    def train(self) -> None:
+        """Open the dialog that trains drafts for the model in memory."""
+        info = self.link.info
+        if info is None:
+            self.chat.notice.info("Load a model first: drafts are trained for one model.")
+            return
+        if self.training is None or self.training.info.path != info.path:
+            self.training = TrainingDialog(info, self)
+            self.training.trained.connect(self.link.load)
+        self.training.show()
+        self.training.raise_()
 
     def new_chat(self) -> None:
         """Show an empty chat; an answer being written goes on in its own."""
@@ -250,6 +276,9 @@ class Window(QMainWindow):
         if kind == "fetch" and not self.conversation.turns:
             return
         retry = self.link.open_first if kind in ("fetch", "load") and self.link.info is None else None
+        if kind == "memory" and self.panel.drafting.isChecked():
+            self.chat.notice.error(sentence, "Turn drafting off", self.panel.drafting.click)
+            return
         self.chat.notice.error(sentence, "Retry" if retry else "", retry)
 
     def _on_link_closed(self) -> None:
@@ -262,7 +291,7 @@ class Window(QMainWindow):
 
     def _renew(self) -> None:
         self.topbar.show_theme(self.desk.theme.mode)
-        for part in (self.topbar, self.sidebar, self.chat, self.panel):
+        for part in (self.topbar, self.sidebar, self.chat, self.panel, self.server):
             part.renew()
 
     def _search(self) -> None:
@@ -303,8 +332,11 @@ class Window(QMainWindow):
             return
         event.ignore()
         self._store("geometry", self.saveGeometry())
+        if self.training is not None:
+            self.training.window_closes()
         self.desk.close()
         self.hide()
+        self.server.switch.turn_off(wait=False)
         self.link.close()
 
     def _stored(self, name: str, default):

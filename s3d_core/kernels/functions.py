@@ -13,7 +13,7 @@ import functools
 from s3d_core.kernels import jit
 from s3d_core.kernels.jit import LANES
 from s3d_core.kernels.skinny import Layout, compiled_product
-from s3d_core.kernels.steps import activate, attend, gather, turn_heads
+from s3d_core.kernels.steps import attend, gate_up, gather, turn_heads
 from s3d_core.kernels.worker import ARGUMENTS, LINEARS, Shape, Worker
 
 
@@ -32,8 +32,7 @@ def _behind(worker: Worker) -> None:
     residual = (worker.size("x"), shape.hidden * 4, LANES * 4)
     worker.product("o", "normed", shape.attended, "x", shape.hidden, *residual)
     worker.norm("mlp_norm")
-    worker.product("gate_up", "normed", shape.hidden, "wide", 2 * shape.intermediate)
-    activate(worker)
+    gate_up(worker)
     worker.product("down", "active", shape.intermediate, "x", shape.hidden, *residual)
 
 
@@ -72,18 +71,21 @@ def products(shape: Shape, height: int) -> list[int]:
     sizes = {
         "qkv": (shape.projected, shape.hidden),
         "o": (shape.hidden, shape.attended),
-        "gate_up": (2 * shape.intermediate, shape.hidden),
+        "gate_up": (shape.intermediate, shape.hidden),  # gate and up one after the other
         "down": (shape.hidden, shape.intermediate),
     }
     found = [product(shape, *sizes[name], height) for name in LINEARS]
     for out, into in sizes.values() if shape.rank else ():
-        found += product(shape, shape.rank, into, height), product(shape, out, into, height, shape.rank)
+        found += (
+            product(shape, shape.rank, into, height, narrow=shape.dots),
+            product(shape, out, into, height, shape.rank),
+        )
     return found
 
 
-def product(shape: Shape, out: int, into: int, height: int, rank: int = 0) -> int:
+def product(shape: Shape, out: int, into: int, height: int, rank: int = 0, narrow: bool = False) -> int:
     """Address of the product with a weight `[out, into]`, for tiles of a height."""
-    return jit.address(compiled_product(Layout.of(out, into, shape.is_bf16), height, rank))
+    return jit.address(compiled_product(Layout.of(out, into, shape.is_bf16), height, rank, narrow))
 
 
 def _compile(parts: dict, shape: Shape) -> tuple:

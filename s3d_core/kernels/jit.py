@@ -34,6 +34,12 @@ def available() -> bool:
 
 
 @functools.cache
+def dots_bf16() -> bool:
+    """Whether this machine multiplies pairs of bfloat16 and adds them up in one instruction (AVX512-BF16)."""
+    return available() and bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+
+
+@functools.cache
 def _openmp() -> ctypes.CDLL | None:
     """The OpenMP runtime that torch itself has loaded, so that one team of threads serves both."""
     home = Path(torch.__file__).parent
@@ -70,8 +76,10 @@ def compile_module(module) -> None:
 
 
 def _kept(file: Path) -> bytes | None:
-    """Object code from a file that is whole, or None."""
+    """Object code from a file that is whole and that nobody else could have written, or None."""
     try:
+        if any(_others_write(path) for path in (file, file.parent)):
+            return None
         held = file.read_bytes()
     except OSError:
         return None
@@ -79,12 +87,19 @@ def _kept(file: Path) -> bytes | None:
     return code if hashlib.sha256(code).digest() == digest else None
 
 
+def _others_write(path: Path) -> bool:
+    """Whether another user can write there: what is kept is run."""
+    status = path.stat()
+    return status.st_uid not in (os.geteuid(), 0) or bool(status.st_mode & 0o002)
+
+
 def _keep(file: Path, code: bytes) -> None:
     """Write object code behind its SHA-256. A disk that is full or read-only only costs the time saved."""
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         part = file.with_name(f"{file.name}.{os.getpid()}")
         part.write_bytes(hashlib.sha256(code).digest() + code)
+        part.chmod(0o600)
         part.replace(file)
     except OSError as error:
         log.info("compiled code is not kept: %s", error)
@@ -130,6 +145,24 @@ def _engine():
     for symbol in _OPENMP:
         llvm.add_symbol(symbol, ctypes.cast(getattr(library, symbol), ctypes.c_void_p).value)
     return llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine())
+
+
+@functools.cache
+def _bfloat():
+    """LLVM's bfloat16, which llvmlite has no name for."""
+    from llvmlite import ir
+
+    class BFloat(ir.Type):
+        def _to_string(self) -> str:
+            return "bfloat"
+
+        def __eq__(self, other) -> bool:
+            return isinstance(other, BFloat)
+
+        def __hash__(self) -> int:
+            return hash(BFloat)
+
+    return BFloat()
 
 
 class Code:
@@ -215,6 +248,26 @@ class Code:
         suffix = f"v{kind.count}f32" if isinstance(kind, self.ir.VectorType) else "f32"
         return self.b.call(self.external(f"llvm.{name}.{suffix}", kind, [kind] * len(values)), values)
 
+    def dot(self, one, other, total):
+        """`total` float32 `[16]` plus the products of two vectors of 16 pairs of bfloat16, given as 32-bit integers."""
+        pairs = self.ir.VectorType(_bfloat(), 2 * LANES)
+        kinds = [self.floats(LANES), pairs, pairs]
+        function = self.external("llvm.x86.avx512bf16.dpbf16ps.512", kinds[0], kinds)
+        return self.b.call(function, [total, self.b.bitcast(one, pairs), self.b.bitcast(other, pairs)])
+
+    def narrow(self, value):
+        """Float32 as the bits of the nearest bfloat16, ties to even."""
+        width = getattr(value.type, "count", 1)
+        whole, short = self.integers(width), self.integers(width, 16)
+
+        def number(n: int):
+            return self.ir.Constant(whole, n if width == 1 else [n] * width)
+
+        bits = self.b.bitcast(value, whole)
+        odd = self.b.and_(self.b.lshr(bits, number(16)), number(1))
+        rounded = self.b.add(bits, self.b.add(odd, number(0x7FFF)))
+        return self.b.trunc(self.b.lshr(rounded, number(16)), short)
+
     def sum_lanes(self, vector):
         """The sum over a vector's lanes."""
         if not isinstance(vector.type, self.ir.VectorType):
@@ -222,6 +275,23 @@ class Code:
         name = f"llvm.vector.reduce.fadd.v{vector.type.count}f32"
         reduce = self.external(name, self.f32, [self.f32, vector.type])
         return self.b.call(reduce, [self.number(0.0), vector], fastmath=("reassoc",))
+
+    def sums_of(self, vector, lanes: int, first: int = 0, count: int | None = None):
+        """The sums over the lanes of as many vectors `vector(i)` as they have lanes, in one vector.
+
+        Half as many additions as summing each on its own, and few vectors alive at a time.
+        """
+        count = lanes if count is None else count
+        if count == 1:
+            return vector(first)
+        one = self.sums_of(vector, lanes, first, count // 2)
+        other = self.sums_of(vector, lanes, first + count // 2, count // 2)
+        kind = self.integers(lanes)
+        even, odd = (
+            self.b.shuffle_vector(one, other, self.ir.Constant(kind, list(range(start, 2 * lanes, 2))))
+            for start in (0, 1)
+        )
+        return self.b.fadd(even, odd)
 
     @contextmanager
     def loop(self, begin, end, step=1):

@@ -12,9 +12,11 @@ from s3d_core.kernels import functions
 from s3d_core.kernels.jit import LANES
 from s3d_core.kernels.skinny import MOST_HEIGHT, Packed, tiling
 from s3d_core.kernels.worker import LAYER, LINEARS, PASS, PRODUCTS, Shape
+from s3d_core.settings import MAX_TREE_SIZE
 
-# From here on torch's attention, which reads the keys once for many rows, is the faster one.
-_MOST_ROWS = 32
+# Beyond, torch's attention, which reads the keys once for many rows, is the faster one; a tree is never so large,
+# so that a row's result is the same in every tree.
+_MOST_ROWS = 1 + MAX_TREE_SIZE
 _AT = {name: i for i, name in enumerate(PASS)}
 _PRODUCTS = _AT[f"{PRODUCTS[0]} product"]
 
@@ -38,7 +40,8 @@ class CompiledLayers:
             "eps": target.eps,
             "biased": layer.qkv_bias is not None,
             "normed_heads": layer.query_norm is not None,
-            "is_bf16": layer.o.blocks.dtype == torch.bfloat16,
+            "is_bf16": layer.o.layout.is_bf16,
+            "dots": layer.o.layout.dots,
         }
         self._rotary = int(target.rope(torch.zeros(1, dtype=torch.int64), 0)[0].shape[-1])
         self._stock = {i: self._table(layer, None) for i, layer in enumerate(target.layers)}

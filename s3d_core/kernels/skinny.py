@@ -6,7 +6,8 @@ long, which would eat the whole gain of drafting. Here the weight is packed in b
 outputs; up to three blocks at a time are read once (three streams come faster from memory than
 one), widened from bfloat16 on the way where need be, and multiplied with all rows while they are
 in registers. Two bfloat16 of successive inputs share a 32-bit lane, so that widening takes one
-operation each. Every output is summed in the same order whatever the number of rows, so a row's
+operation each; where the processor multiplies and adds such pairs itself, the rows are rounded to
+bfloat16 too and nothing is widened. Every output is summed in the same order whatever the number of rows, so a row's
 result does not depend on its company.
 """
 
@@ -27,24 +28,44 @@ _UNROLL = 4
 _WORTH_THREADS = 500_000
 # Blocks multiplied at once.
 _WIDTHS = (3, 2, 1)
-# Weights are asked for this many bytes ahead, a little more than the hardware does by itself.
-_AHEAD = 1024
+# Weights are asked for this many bytes ahead, more than the hardware does by itself.
+_AHEAD = 4096
 # Arguments of a compiled product.
 _ARGUMENTS = 12
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a packed weight is read: blocks of `into` inputs, `width` of them at a time."""
+    """How a packed weight is read: blocks of `into` inputs, `width` of them at a time.
+
+    Attributes:
+        dots: rows are bfloat16 like the weights and multiplied pair by pair (`jit.dots_bf16`).
+    """
 
     into: int
     width: int
     is_bf16: bool
+    dots: bool
 
     @classmethod
     def of(cls, out: int, into: int, is_bf16: bool) -> "Layout":
         """The layout of a weight `[out, into]`."""
-        return cls(into, next(w for w in _WIDTHS if out % (w * LANES) == 0), is_bf16)
+        width = next(w for w in _WIDTHS if out % (w * LANES) == 0)
+        return cls(into, width, is_bf16, is_bf16 and jit.dots_bf16())
+
+    @property
+    def kind(self) -> str:
+        """Names the numbers that are multiplied."""
+        return "dots" if self.dots else "bf16" if self.is_bf16 else "f32"
+
+    def block_bytes(self, into: int) -> int:
+        """Bytes of a block of 16 outputs with so many inputs."""
+        return LANES * into * (2 if self.is_bf16 else 4)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a number in the rows that are multiplied."""
+        return 2 if self.dots else 4
 
 
 class Packed:
@@ -66,6 +87,7 @@ class Packed:
         out, into = self.shape
         rows = x.shape[0]
         height, tiles = tiling(rows)
+        x = x.bfloat16() if self.layout.dots else x
         x = x.contiguous() if tiles * height == rows else F.pad(x, (0, 0, 0, tiles * height - rows))
         y = torch.empty(tiles * height, out, dtype=torch.float32)
         product = _compiled(self.layout, height)
@@ -166,7 +188,7 @@ def call_product(code: Code, product, *sizes):
 
 
 @functools.cache
-def compiled_product(layout: Layout, rows: int, rank: int) -> str:
+def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False) -> str:
     """Compile one thread's share of a product; the name of the function.
 
     It writes the panels from `first` to `end` of `y = base + x @ W.T + low_x @ low.T`, where `low`,
@@ -174,12 +196,12 @@ def compiled_product(layout: Layout, rows: int, rank: int) -> str:
     rank above 0 only. Arguments, all 64-bit: weights, x `[tiles * rows, into]`, y
     `[tiles * rows, out]`, panels, first, end, tiles, low, low_x `[tiles * rows, rank]`, and base
     with its row and column steps in bytes (so that it can be nothing, a bias or the residual
-    stream); base 0 is nothing.
+    stream); base 0 is nothing. x and low_x are of the layout's kind; y is float32, or bfloat16 if `narrow`.
     """
     from llvmlite import ir
 
-    into, width, is_bf16 = layout.into, layout.width, layout.is_bf16
-    name = f"product_{into}_{width}_{rows}_{'bf16' if is_bf16 else 'f32'}_{rank}"
+    into, width, is_bf16, unit = layout.into, layout.width, layout.is_bf16, layout.row_bytes
+    name = f"product_{into}_{width}_{rows}_{layout.kind}_{rank}{'_narrow' if narrow else ''}"
     module = ir.Module(name)
     code = Code(module, name, ["i"] * _ARGUMENTS)
     b = code.b
@@ -211,10 +233,11 @@ def compiled_product(layout: Layout, rows: int, rank: int) -> str:
             half = b.shl(pair, ir.Constant(words, [16] * LANES))
         return b.bitcast(half, vector)
 
-    def multiply(matrix, panel, tile_x, length, sums):
+    def multiply(matrix, panel, tile_x, length, is_last, sums):
         """Add the products with one panel of a matrix to the sums, one vector per (row, block of the panel)."""
-        block_bytes = length // inputs * LANES * 4
-        starts = [code.at(matrix, code.times(block(panel, i), block_bytes)) for i in range(width)]
+        # The first tile reads a panel from memory; while the last one multiplies with it, the next is asked for.
+        ahead = b.select(is_last, code.whole(layout.block_bytes(length)), code.whole(_AHEAD))
+        starts = [code.at(matrix, code.times(block(panel, i), layout.block_bytes(length))) for i in range(width)]
 
         def body(k, sums):
             sums = list(sums)
@@ -222,7 +245,16 @@ def compiled_product(layout: Layout, rows: int, rank: int) -> str:
             for u in range(0, _UNROLL, inputs):
                 places = [code.at(start, along, u // inputs * LANES * 4) for start in starts]
                 for place in places:
-                    b.call(prefetch, [code.at(place, _AHEAD), *hints])
+                    b.call(prefetch, [code.at(place, ahead), *hints])
+                if layout.dots:
+                    factors = [code.load(place, words) for place in places]
+                    for r in range(rows):
+                        pair = code.load(code.at(tile_x, code.times(k, 2), 2 * (r * length + u)), code.i32)
+                        pair = code.spread(pair, LANES)
+                        for i in range(width):
+                            at = r * width + i
+                            sums[at] = code.dot(factors[i], pair, sums[at])
+                    continue
                 for v in range(inputs):
                     factors = [loaded(place, v) for place in places]
                     for r in range(rows):
@@ -237,17 +269,20 @@ def compiled_product(layout: Layout, rows: int, rank: int) -> str:
 
     with code.loop(first, end) as panel, code.loop(0, tiles) as tile:
         sums = [code.number(0.0, LANES)] * (rows * width)
-        sums = multiply(weights, panel, code.at(x, code.times(tile, rows * into * 4)), into, sums)
+        is_last = b.and_(b.icmp_signed(">", tile, code.whole(0)), b.icmp_signed("==", code.add(tile, 1), tiles))
+        sums = multiply(weights, panel, code.at(x, code.times(tile, rows * into * unit)), into, is_last, sums)
         if rank:
-            sums = multiply(low, panel, code.at(low_x, code.times(tile, rows * rank * 4)), rank, sums)
+            sums = multiply(low, panel, code.at(low_x, code.times(tile, rows * rank * unit)), rank, is_last, sums)
         for r in range(rows):
             row = code.add(code.times(tile, rows), r)
-            row_bytes = code.times(row, code.times(panels, width * LANES * 4))
+            out_bytes = 2 if narrow else 4
+            row_bytes = code.times(row, code.times(panels, width * LANES * out_bytes))
             for i in range(width):
                 column = block(panel, i)
                 added = code.load(code.at(base, code.times(row, base_row), code.times(column, base_column)), vector)
-                place = code.at(y, row_bytes, code.times(column, LANES * 4))
-                code.store(b.fadd(sums[r * width + i], added), place)
+                place = code.at(y, row_bytes, code.times(column, LANES * out_bytes))
+                result = b.fadd(sums[r * width + i], added)
+                code.store(code.narrow(result) if narrow else result, place)
     b.ret_void()
     jit.compile_module(module)
     return name

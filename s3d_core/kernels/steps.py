@@ -3,6 +3,7 @@
 import math
 
 from s3d_core.kernels.jit import LANES, Code
+from s3d_core.kernels.skinny import Layout, call_product
 from s3d_core.kernels.worker import Worker
 
 
@@ -74,26 +75,37 @@ def gather(worker: Worker) -> None:
         for g in range(group):
             folded = code.times(code.add(code.times(worker.rows, g), row), row_step)
             source = code.at(attended, code.times(head, head_step), folded)
-            column = code.times(code.add(code.times(head, group), g), dim * 4)
-            place = code.at(goal, code.times(row, shape.attended * 4), column)
+            column = code.times(code.add(code.times(head, group), g), dim * worker.unit)
+            place = code.at(goal, code.times(row, shape.attended * worker.unit), column)
             for d in range(0, dim, lanes):
-                code.store(code.load(code.at(source, 4 * d), code.floats(lanes)), code.at(place, 4 * d))
+                worker.put(code.load(code.at(source, 4 * d), code.floats(lanes)), code.at(place, worker.unit * d))
     code.barrier()
 
 
-def activate(worker: Worker) -> None:
-    """`active = silu(gate) * up`."""
-    code, width = worker.code, worker.shape.intermediate
+def gate_up(worker: Worker) -> None:
+    """`active = silu(gate) * up`; a thread computes the same columns of both, so it need not wait for the others."""
+    code, width, hidden = worker.code, worker.shape.intermediate, worker.shape.hidden
+    layout = Layout.of(width, hidden, worker.shape.is_bf16)
+    low, low_x = worker.lower("gate_up", "normed", hidden)
+    panels, first, end = worker.split(layout, width)
+    blocks = width // LANES
+    for half in range(2):
+        weight = code.add(worker.weight("gate_up"), half * blocks * layout.block_bytes(hidden))
+        narrow = code.add(low, half * blocks * layout.block_bytes(worker.shape.rank)) if worker.shape.rank else 0
+        goal = code.add(worker.size("wide"), code.times(worker.padded, half * width * 4))
+        sizes = weight, worker.size("normed"), goal, panels, first, end, worker.tiles, narrow, low_x
+        call_product(code, worker.linear("gate_up"), *sizes)
     wide, active = worker.place(worker.size("wide")), worker.place(worker.size("active"))
-    first, end = code.share(code.whole(width // LANES), worker.thread, worker.team)
-    with code.loop(0, worker.padded) as row, code.loop(first, end) as block:
-        column = code.times(block, LANES * 4)
-        source = code.at(wide, code.times(row, 2 * width * 4), column)
-        gate = code.load(source, code.floats(LANES))
-        up = code.load(code.at(source, width * 4), code.floats(LANES))
-        down = code.b.fadd(code.number(1.0, LANES), _exp(code, code.b.fneg(gate)))
-        result = code.b.fmul(code.b.fdiv(gate, down), up)
-        code.store(result, code.at(active, code.times(row, width * 4), column))
+    up = code.times(worker.padded, width * 4)
+    with code.loop(0, worker.padded) as row, code.loop(first, end) as panel:
+        for i in range(layout.width):
+            column = code.times(code.add(panel, panels * i), LANES)
+            at = code.add(code.times(row, width), column)
+            source = code.at(wide, code.times(at, 4))
+            gate = code.load(source, code.floats(LANES))
+            down = code.b.fadd(code.number(1.0, LANES), _exp(code, code.b.fneg(gate)))
+            result = code.b.fmul(code.b.fdiv(gate, down), code.load(code.at(source, up), code.floats(LANES)))
+            worker.put(result, code.at(active, code.times(at, worker.unit)))
     code.barrier()
 
 
@@ -145,44 +157,57 @@ def attend(worker: Worker) -> None:
             source = code.at(query, code.times(folded, dim * 4))
             queries.append([b.fmul(code.load(code.at(source, 4 * d), vector), scale) for d in parts])
 
-        def score(slot, added=None, keys=keys, queries=queries):
-            key = [code.load(code.at(keys, code.times(slot, dim * 4), 4 * d), vector) for d in parts]
+        # As many slots at a time as a vector has lanes; what is read behind the last one is never used.
+        with code.loop(0, slots, lanes) as slot:
             for g in range(group):
-                total = b.fmul(queries[g][0], key[0])
-                for one, other in zip(queries[g][1:], key[1:], strict=True):
-                    total = code.call_float("fma", one, other, total)
-                value = code.sum_lanes(total)
-                value = value if added is None else b.fadd(value, added)
-                code.store(value, code.at(scores, code.times(line, g), code.times(slot, 4)))
 
-        with code.loop(0, open_slots) as slot:
-            score(slot)
+                def product(i, keys=keys, query=queries[g], slot=slot):
+                    """Slot i's key times the query, still to be summed over the lanes."""
+                    key = [
+                        code.load(code.at(keys, code.times(code.add(slot, i), dim * 4), 4 * d), vector) for d in parts
+                    ]
+                    total = b.fmul(query[0], key[0])
+                    for one, other in zip(query[1:], key[1:], strict=True):
+                        total = code.call_float("fma", one, other, total)
+                    return total
+
+                place = code.at(scores, code.times(line, g), code.times(slot, 4))
+                code.store(code.sums_of(product, lanes), place)
         with code.loop(0, masked) as slot:
-            score(code.add(open_slots, slot), code.load(code.at(mask, code.times(slot, 4)), code.f32))
-        inverse = [_softmax(code, code.at(scores, code.times(line, g)), slots, rounded) for g in range(group)]
+            added = code.load(code.at(mask, code.times(slot, 4)), code.f32)
+            for g in range(group):
+                place = code.at(scores, code.times(line, g), code.times(code.add(open_slots, slot), 4))
+                code.store(b.fadd(code.load(place, code.f32), added), place)
+        for g in range(group):
+            _exponentials(code, code.at(scores, code.times(line, g)), slots, rounded)
 
         def weigh(slot, sums, values=values):
             value = [code.load(code.at(values, code.times(slot, dim * 4), 4 * d), vector) for d in parts]
-            following = []
+            following, totals = [], []
             for g in range(group):
                 share = code.load(code.at(scores, code.times(line, g), code.times(slot, 4)), code.f32)
+                totals.append(b.fadd(sums[group * len(value) + g], share))
                 share = code.spread(share, lanes)
                 for i, part in enumerate(value):
                     following.append(code.call_float("fma", share, part, sums[g * len(value) + i]))
-            return following
+            return following + totals
 
-        sums = code.fold(0, slots, 1, [code.number(0.0, lanes)] * (group * len(parts)), weigh)
+        # Slot by slot: a tree's hidden slots in between then change nothing, so that a row's result is the
+        # same in every tree, to the last bit.
+        zeros = [code.number(0.0, lanes)] * (group * len(parts)) + [code.number(0.0)] * group
+        sums = code.fold(0, slots, 1, zeros, weigh)
         for g in range(group):
-            column = code.times(code.add(code.times(head, group), g), dim * 4)
-            goal = code.at(normed, code.times(row, shape.attended * 4), column)
+            column = code.times(code.add(code.times(head, group), g), dim * worker.unit)
+            goal = code.at(normed, code.times(row, shape.attended * worker.unit), column)
+            inverse = code.spread(b.fdiv(code.number(1.0), sums[group * len(parts) + g]), lanes)
             for i, d in enumerate(parts):
-                result = b.fmul(sums[g * len(parts) + i], code.spread(inverse[g], lanes))
-                code.store(result, code.at(goal, 4 * d))
+                result = b.fmul(sums[g * len(parts) + i], inverse)
+                worker.put(result, code.at(goal, worker.unit * d))
     code.barrier()
 
 
-def _softmax(code: Code, line, slots, rounded):
-    """Replace a line of scores by their exponentials over the largest; returns one over their sum."""
+def _exponentials(code: Code, line, slots, rounded) -> None:
+    """Replace a line of scores by their exponentials over the largest; those of hidden slots are 0."""
     b, vector = code.b, code.floats(LANES)
     lowest = code.number(-3.0e38)
     with code.loop(slots, rounded) as slot:
@@ -194,12 +219,9 @@ def _softmax(code: Code, line, slots, rounded):
     largest = code.fold(0, rounded, LANES, [code.spread(lowest, LANES)], larger)[0]
     reduce = code.external(f"llvm.vector.reduce.fmax.v{LANES}f32", code.f32, [vector])
     largest = code.spread(b.call(reduce, [largest]), LANES)
-
-    def weigh(slot, held):
+    hidden, nothing = code.number(-1.0e38, LANES), code.number(0.0, LANES)
+    with code.loop(0, rounded, LANES) as slot:
         place = code.at(line, code.times(slot, 4))
-        weight = _exp(code, b.fsub(code.load(place, vector), largest))
-        code.store(weight, place)
-        return [b.fadd(held[0], weight)]
-
-    total = code.sum_lanes(code.fold(0, rounded, LANES, [code.number(0.0, LANES)], weigh)[0])
-    return b.fdiv(code.number(1.0), total)
+        score = code.load(place, vector)
+        weight = _exp(code, b.fsub(score, largest))
+        code.store(b.select(b.fcmp_ordered(">", score, hidden), weight, nothing), place)

@@ -22,7 +22,8 @@ PASS = (
 """What the functions read of a layer and of a pass, as 64-bit addresses and sizes, in this order.
 
 `x` `[tiles * height, hidden]` is the residual stream; `normed`, `low`, `wide`, `active` are scratch of
-that many rows; `query` `[heads, rows, head_dim]`; `scores` `[threads, heads / kv_heads, slots]` with
+that many rows, of which `normed`, `low` and `active` are multiplied and so bfloat16 where products want
+that (`skinny.Layout.dots`); `query` `[heads, rows, head_dim]`; `scores` `[threads, heads / kv_heads, slots]` with
 `score_stride` bytes a line; `cos`, `sin` `[rows, rotary]`. `start` is the first cache slot to write,
 `head_stride` the bytes from one head's keys to the next's, and `masked` the number of last slots that
 the mask is for. `attended_head` and `attended_row` are the bytes from one key head, and from one of
@@ -39,6 +40,7 @@ class Shape:
         rotary: leading part of each head that is turned; 0 for a layer without rotary embedding.
         rank: rank of the low-rank updates, a multiple of 16, or 0 for the stock layer.
         normed_heads: queries and keys have norms of their own.
+        dots: what is multiplied with weights is rounded to bfloat16 (see `skinny.Layout`).
     """
 
     hidden: int
@@ -51,6 +53,7 @@ class Shape:
     biased: bool
     normed_heads: bool
     is_bf16: bool
+    dots: bool
     rank: int
 
     @property
@@ -97,6 +100,15 @@ class Worker:
         """A size as a byte pointer."""
         return self.code.b.inttoptr(size, self.code.pointer)
 
+    @property
+    def unit(self) -> int:
+        """Bytes of a number that a product will read."""
+        return 2 if self.shape.dots else 4
+
+    def put(self, value, place) -> None:
+        """Store float32 values for a product to read."""
+        self.code.store(self.code.narrow(value) if self.shape.dots else value, place, self.unit)
+
     def norm(self, weight: str) -> None:
         """`normed = rms_norm(x)`, the threads taking turns at rows."""
         code, hidden = self.code, self.shape.hidden
@@ -107,7 +119,7 @@ class Worker:
             self.place(self.weight(weight)),
         )
         with code.loop(self.thread, self.padded, self.team) as row:
-            source, goal = (code.at(p, code.times(row, hidden * 4)) for p in (x, normed))
+            source, goal = code.at(x, code.times(row, hidden * 4)), code.at(normed, code.times(row, hidden * self.unit))
 
             def square(i, sums):
                 value = code.load(code.at(source, code.times(i, 4)), code.floats(width))
@@ -119,7 +131,7 @@ class Worker:
                 value = code.load(code.at(source, code.times(i, 4)), code.floats(width))
                 factor = code.load(code.at(scale_by, code.times(i, 4)), code.floats(width))
                 value = code.b.fmul(code.b.fmul(value, scale), factor)
-                code.store(value, code.at(goal, code.times(i, 4)))
+                self.put(value, code.at(goal, code.times(i, self.unit)))
         code.barrier()
 
     def inverse_root(self, squares, count: int):
@@ -129,28 +141,33 @@ class Worker:
         root = code.call_float("sqrt", code.b.fadd(mean, code.number(self.shape.eps)))
         return code.b.fdiv(code.number(1.0), root)
 
+    def split(self, layout: Layout, out: int) -> tuple:
+        """The panels of a weight, and the first and the end of those of this thread."""
+        panels = out // (layout.width * LANES)
+        return panels, *self.code.share(self.code.whole(panels), self.thread, self.team)
+
+    def linear(self, name: str):
+        """The address of a linear's product."""
+        return self.size(f"{name}.b product" if self.shape.rank else f"{name} product")
+
+    def lower(self, name: str, source: str, into: int) -> tuple:
+        """The first half of a low-rank update, into `low`; what the product with the second half takes, or zeros."""
+        code, rank = self.code, self.shape.rank
+        if not rank:
+            return 0, 0
+        layout = Layout.of(rank, into, self.shape.is_bf16)
+        sizes = (self.weight(name + ".a"), self.size(source), self.size("low"), *self.split(layout, rank), self.tiles)
+        call_product(code, self.size(f"{name}.a product"), *sizes)
+        code.barrier()
+        return self.weight(name + ".b"), self.size("low")
+
     def product(self, name: str, source: str, into: int, goal: str, out: int, base=0, row=0, column=0) -> None:
         """`goal = base + linear(source)`, with the low-rank update where there is one."""
-        code, shape = self.code, self.shape
-        rank, low, low_x = shape.rank, 0, 0
-
-        def split(layout, out):
-            """The panels of a weight, and those of this thread."""
-            panels = out // (layout.width * LANES)
-            return panels, *code.share(code.whole(panels), self.thread, self.team)
-
-        if rank:
-            layout = Layout.of(rank, into, shape.is_bf16)
-            sizes = (self.weight(name + ".a"), self.size(source), self.size("low"), *split(layout, rank), self.tiles)
-            call_product(code, self.size(f"{name}.a product"), *sizes)
-            code.barrier()
-            low, low_x = self.weight(name + ".b"), self.size("low")
-        layout = Layout.of(out, into, shape.is_bf16)
-        sizes = (self.weight(name), self.size(source), self.size(goal), *split(layout, out), self.tiles)
-        call_product(
-            code, self.size(f"{name}.b product" if rank else f"{name} product"), *sizes, low, low_x, base, row, column
-        )
-        code.barrier()
+        low, low_x = self.lower(name, source, into)
+        layout = Layout.of(out, into, self.shape.is_bf16)
+        sizes = (self.weight(name), self.size(source), self.size(goal), *self.split(layout, out), self.tiles)
+        call_product(self.code, self.linear(name), *sizes, low, low_x, base, row, column)
+        self.code.barrier()
 
     def finish(self, module, name: str) -> None:
         """Close the worker and write the function that runs it on all threads."""

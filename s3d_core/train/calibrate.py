@@ -13,7 +13,8 @@ import torch
 
 from s3d_core.candidates import EVIDENCE, NO_TOKEN, Candidates, default_calibration
 from s3d_core.decode import Limits, prefill, rounds
-from s3d_core.draft import S3D, Plain
+from s3d_core.draft import Plain
+from s3d_core.s3d import S3D
 from s3d_core.sampling import Sampler
 from s3d_core.settings import MAX_DRAFT_LENGTH, DraftSettings, SamplingSettings
 from s3d_core.target import Target
@@ -26,15 +27,9 @@ _FEWEST = 50
 _RIDGE = 1.0
 
 
-class CopyNothing(S3D):
-    """S3D that makes a draft pass in every round."""
-
-    copy_is_enough = float("inf")
-
-
 def gather(
     target: Target,
-    strategy: CopyNothing,
+    strategy: S3D,
     tokenizer,
     prompts: Sequence[list[int]],
     limits: Limits,

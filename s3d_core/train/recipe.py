@@ -16,15 +16,17 @@ import torch
 
 from s3d_core.adapter import Adapter
 from s3d_core.decode import Limits, prefill, rounds
-from s3d_core.draft import strategies
 from s3d_core.errors import TrainingError
 from s3d_core.load import Loaded
 from s3d_core.prompts import read_prompts
+from s3d_core.recall import Recall
+from s3d_core.s3d import S3D
 from s3d_core.sampling import Sampler
 from s3d_core.settings import MAX_DRAFT_LENGTH, DraftSettings, SamplingSettings
 from s3d_core.stats import Totals
+from s3d_core.strategies import strategies
 from s3d_core.text import TextStream
-from s3d_core.train.calibrate import CopyNothing, fit, gather
+from s3d_core.train.calibrate import fit, gather
 from s3d_core.train.corpus import write_chats
 from s3d_core.train.trainer import Step, Trainer, TrainSettings
 
@@ -61,7 +63,7 @@ class Progress:
     """For a progress bar: what is going on, how far, and what was measured last.
 
     Attributes:
-        phase: "corpus" or "training".
+        phase: "corpus", "training", or "finishing", after which nothing more is told.
         done, total: tokens or steps.
         loss: of the last step, or None.
         tokens_per_round: measured on held-out chats just now, or None.
@@ -144,7 +146,7 @@ def tokens_per_round(
 def calibration(loaded: Loaded, adapter: Adapter, chats: list[dict], draft: DraftSettings) -> torch.Tensor:
     """The adapter's calibration, from replies to the prompts of `chats`."""
     target = loaded.target
-    strategy = CopyNothing(target, adapter.fit(target))
+    strategy = S3D(target, adapter.fit(target), Recall())
     prompts = [chat["ids"][: chat["start"]] for chat in chats]
     limits = Limits(loaded.stop_ids, target.context_limit)
     found = gather(target, strategy, loaded.tokenizer, prompts, limits, draft, TEMPERATURES, 96)
@@ -190,6 +192,7 @@ def train(
 
     trainer.run(after)
     trainer.save()
+    report(Progress("finishing", trainer.step, settings.steps))
     adapter = trainer.adapter
     adapter.calibration = calibration(loaded, adapter, calibrated_on, draft)
     final = tokens_per_round(loaded, adapter, measured_on, draft)

@@ -9,7 +9,9 @@ from ui.scripted import ScriptedEngine, scripted_parts
 from app.chats.overflow import ContextPlan
 from app.engine.link import EngineLink
 from app.engine.live import LiveSettings
-from app.engine.worker import Parts, Phase, explain
+from app.engine.parts import Parts
+from app.engine.phase import Phase
+from app.engine.sentences import explain
 from s3d_core.errors import ModelError, PromptError
 from s3d_core.settings import DraftSettings, SamplingSettings
 

@@ -146,3 +146,27 @@ def test_the_command_reports_an_error_in_one_line(home, monkeypatch, capsys):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(total=1, used=1, free=0))
     assert embedded.main([]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_bundle_brings_the_model_along_without_a_network(default_model, home, monkeypatch):
+    monkeypatch.setattr(embedded, "BUNDLED", default_model)
+    monkeypatch.setattr(embedded, "_download", None)
+    phases = []
+    assert embedded.ensure(lambda phase, share: phases.append((phase, share))) == embedded.path()
+    assert embedded.is_ready()
+    assert phases[-1] == ("Unpacking the default model", 1.0)
+    assert leftovers(home) == [embedded.path().parent / manifest.NAME]
+
+
+def test_a_damaged_bundle_is_said(default_model, home, tmp_path, monkeypatch):
+    damaged = tmp_path / "damaged.gguf"
+    shutil.copyfile(default_model, damaged)
+    with damaged.open("r+b") as file:
+        file.seek(50_000_000)
+        byte = file.read(1)
+        file.seek(50_000_000)
+        file.write(bytes([byte[0] ^ 1]))
+    monkeypatch.setattr(embedded, "BUNDLED", damaged)
+    with pytest.raises(ModelError, match=r"inside this program is damaged; download the program again\.$"):
+        embedded.ensure()
+    assert leftovers(home) == []

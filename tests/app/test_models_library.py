@@ -148,3 +148,15 @@ def test_a_damaged_manifest_is_said(home_with_model):
         library.find(embedded.DEFAULT_NAME)
     embedded.ensure()
     assert embedded.is_ready()
+
+
+@pytest.mark.parametrize("name", ["../outside.gguf", "/outside.gguf", "sub/../../outside.gguf", "..\\outside.gguf"])
+def test_a_manifest_that_names_files_outside_its_folder_is_refused(home, name):
+    outside = gguf_file(places.models_dir() / "outside.gguf")
+    folder = places.models_dir() / "Tiny"
+    folder.mkdir()
+    file = {"name": name, "bytes": outside.stat().st_size, "sha256": "0" * 64, "changed_ns": outside.stat().st_mtime_ns}
+    about = {"name": "Tiny", "source": "somewhere", "licence": "unknown", "files": [file]}
+    (folder / "s3d-model.json").write_text(json.dumps(about))
+    with pytest.raises(ModelError, match="damaged"):
+        library.find("Tiny")

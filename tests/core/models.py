@@ -53,6 +53,19 @@ CONFIGS = {
     "phi3 long rope": lambda: Phi3Config(
         **_SHAPE, original_max_position_embeddings=64, rope_parameters=dict(_LONG_ROPE)
     ),
+    "phi3.5 mini": lambda: Phi3Config(
+        **(_SHAPE | {"num_key_value_heads": 4}),
+        sliding_window=2048,
+        original_max_position_embeddings=64,
+        rope_parameters=dict(_LONG_ROPE),
+    ),
+    "phi4 mini": lambda: Phi3Config(
+        **(_SHAPE | {"hidden_size": 96, "num_attention_heads": 6, "tie_word_embeddings": True}),
+        sliding_window=2048,
+        original_max_position_embeddings=64,
+        # 12 of the 16 numbers of a head are turned.
+        rope_parameters=_LONG_ROPE | {"partial_rotary_factor": 0.75},
+    ),
     "phi3 partial rotary": lambda: Phi3Config(
         **_SHAPE, rope_parameters={"rope_type": "default", "rope_theta": 1e4, "partial_rotary_factor": 0.5}
     ),
@@ -88,11 +101,15 @@ def random_adapter(target: Target, slots: int = 4, seed: int = 0) -> Adapter:
     return adapter
 
 
-def engine_for(model, slots: int = 4, packed: bool = False) -> Engine:
-    """An engine over a transformers model, which is emptied on the way."""
+def engine_for(model, slots: int = 4, packed: bool = False, draft=random_adapter) -> Engine:
+    """An engine over a transformers model, which is emptied on the way.
+
+    Args:
+        draft: makes its adapter of (target, slots); None for none.
+    """
     target = Target(model)
-    adapter = random_adapter(target, slots)
+    adapter = draft and draft(target, slots)
     if packed:
         assert target.pack(), "packing was to be tested, but this machine cannot"
     loaded = Loaded(target, word_tokenizer(), frozenset({2}), "test")
-    return Engine(loaded, Path("test"), adapter.fit(target))
+    return Engine(loaded, Path("test"), adapter and adapter.fit(target))

@@ -12,11 +12,13 @@ from safetensors.torch import load_file, save_file
 from s3d_core import adapter as adapters
 from s3d_core.adapter import CARD, WEIGHTS, Adapter, read_card
 from s3d_core.decode import prefill
-from s3d_core.draft import S3D, State
+from s3d_core.draft import State
 from s3d_core.engine import find_adapter
 from s3d_core.errors import AdapterError
 from s3d_core.kernels import jit
 from s3d_core.kernels.skinny import Packed
+from s3d_core.recall import Recall
+from s3d_core.s3d import S3D
 from s3d_core.settings import DraftSettings
 from s3d_core.target import Target
 
@@ -261,7 +263,7 @@ def test_a_packed_target_drafts_the_same(name):
         prefill(target, cache, ids)
         target.logits = lambda *given, f=original, kept=logits: kept.append(f(*given)) or kept[-1]
         with torch.inference_mode():
-            tree = S3D(target, fitted).propose(State(ids, cache, DraftSettings("s3d", 2, 4, 12), 4))
+            tree = S3D(target, fitted, Recall()).propose(State(ids, cache, DraftSettings("s3d", 2, 4, 12), 4))
         drafted.append((logits[0], tree))
     (plain_logits, plain_tree), (packed_logits, packed_tree) = drafted
     torch.testing.assert_close(packed_logits, plain_logits, atol=1e-4, rtol=1e-4)

@@ -221,7 +221,9 @@ def test_the_peers_are_compared_greedily_only(arena):
 
 def test_names_that_cannot_take_part(arena):
     engine, _ = arena
-    with pytest.raises(SettingError, match="There is no strategy 'magic'; choose from plain, lookup, skip, s3d, hf"):
+    with pytest.raises(
+        SettingError, match="There is no strategy 'magic'; choose from plain, lookup, skip, s3d, auto, hf"
+    ):
         assemble(["plain", "magic"], engine, DRAFT, pytest.fail)
     without = {name: s for name, s in engine.strategies.items() if name != "s3d"}
     before, engine.strategies = engine.strategies, without

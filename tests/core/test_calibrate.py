@@ -9,11 +9,13 @@ from core.models import build, random_adapter, word_tokenizer
 from s3d_core.candidates import EVIDENCE, NO_TOKEN, NOISE, Candidates, default_calibration
 from s3d_core.decode import Limits, prefill, rounds
 from s3d_core.draft import Plain
+from s3d_core.recall import Recall
+from s3d_core.s3d import S3D
 from s3d_core.sampling import Sampler
 from s3d_core.settings import MAX_DRAFT_LENGTH, DraftSettings, SamplingSettings
 from s3d_core.target import Target
 from s3d_core.text import TextStream
-from s3d_core.train.calibrate import CopyNothing, fit, gather
+from s3d_core.train.calibrate import fit, gather
 
 SLOTS = 4
 
@@ -40,7 +42,7 @@ def test_weights_are_found_again_from_what_they_made():
 @torch.inference_mode()
 def test_the_examples_are_the_text_that_came(monkeypatch):
     target = Target(build("llama"))
-    strategy = CopyNothing(target, random_adapter(target, SLOTS))
+    strategy = S3D(target, random_adapter(target, SLOTS), Recall())
     seen = {}
     evidence = Candidates.evidence
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from core.models import CONFIGS, build, random_adapter
 
+from s3d_core.decode import prefill, verify
 from s3d_core.kernels import jit
 from s3d_core.target import Target
 from s3d_core.tree import Tree
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.skipif(not jit.available(), reason="compiled layers nee
 # A context shorter and one longer than the sliding windows among the models; then rows of one tile, of
 # broken tiles, and so many that torch's attention is used.
 CONTEXTS = (5, 61)
-ROWS = (1, 3, 4, 8, 9, 12, 21, 40)
+ROWS = (1, 3, 4, 8, 9, 12, 21, 40, 70)
 
 
 def tree_of(rows, seed=0):
@@ -64,11 +65,61 @@ def test_a_draft_pass_is_torchs(name):
     # The scratch made for a pass without updates must not be used for one with them.
     run_pass(packed, 5, 1)
     fitted, kept = adapter.fit(packed), stock.kept_layers(2)
-    for rows in (1, 4, 9, 12, 40):
+    for rows in (1, 4, 9, 12, 40, 70):
         got = run_pass(packed, 30, rows, fitted.updates, kept)
         expected = run_pass(stock, 30, rows, adapter.fit(stock).updates, kept)
         for one, other in zip(got, expected, strict=True):
             torch.testing.assert_close(one, other, atol=2e-4, rtol=2e-4)
+
+
+@pytest.mark.parametrize("instructions", ["as this machine does", "without dot products"])
+@pytest.mark.parametrize("name", ["llama", "qwen2", "qwen3", "phi3 partial rotary"])
+def test_bfloat16_is_torchs_but_for_its_rounding(name, instructions, monkeypatch):
+    if instructions == "without dot products":
+        monkeypatch.setattr(jit, "dots_bf16", lambda: False)
+    elif not jit.dots_bf16():
+        pytest.skip("this processor has no others")
+    torch.set_num_threads(2)
+    stock, packed = Target(build(name).bfloat16().float()), Target(build(name).bfloat16())
+    adapter = random_adapter(stock)
+    assert packed.pack()
+    fitted, kept = adapter.fit(packed), stock.kept_layers(2)
+    for rows in (1, 4, 9, 12):
+        passes = [(None, None, None), (fitted.updates, adapter.fit(stock).updates, kept)]
+        for updates, expected_updates, layers in passes:
+            got, _ = run_pass(packed, 30, rows, updates, layers)
+            expected, _ = run_pass(stock, 30, rows, expected_updates, layers)
+            # Rounding each product's rows to eight bits moves the logits by some hundredths of their spread.
+            assert (got - expected).std() < 0.03 * expected.std()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+def test_a_rows_result_is_the_same_in_every_tree(dtype):
+    """To the last bit: else near ties fall differently with every draft, often so in bfloat16."""
+    target = Target(build("llama").to(dtype))
+    assert target.pack()
+    cache = target.new_cache()
+    prompt = [3 + i % 80 for i in range(37)]
+    prefill(target, cache, prompt)
+    path = [9, 20, 31, 42, 53]
+    alone = []
+    for token in [prompt[-1], *path]:
+        alone.append(verify(target, cache, token, Tree())[0].clone())
+        cache.commit([0], [token])
+    cache.rewind(len(prompt) - 1)
+    for before, size in ((0, 1), (3, 2), (7, 3), (20, 4), (35, 6)):
+        # The path's nodes lie among others, in other slots than those they would be committed to.
+        tree, parent = Tree(), 0
+        for depth, token in enumerate(path):
+            for other in range(before if depth == 0 else size):
+                tree.add(60 + other % 30, parent)
+            parent = tree.add(token, parent)
+        logits = verify(target, cache, prompt[-1], tree)
+        rows, node = [0], 0
+        for token in path:
+            node = tree.children()[node, token]
+            rows.append(node)
+        assert torch.equal(logits[rows], torch.stack(alone)), f"{len(tree)} nodes"
 
 
 def test_scores_far_apart_stay_finite():

@@ -24,7 +24,8 @@ SKIP = [
     for skipped, length in itertools.product((4, 6, 12), (1, 2, 4))
 ]
 LOOKUP = [DraftSettings("lookup", draft_length=length) for length in (2, 4, 8)]
-GRID = [DraftSettings("plain"), *LOOKUP, *SKIP, *S3D]
+AUTO = DraftSettings("auto")
+GRID = [DraftSettings("plain"), AUTO, *LOOKUP, *SKIP, *S3D]
 # Every run takes eight prompts through four settings each, which covers the grid; the thorough one all of it.
 QUICK, SHARE = 8, 4
 
@@ -71,7 +72,7 @@ def test_the_shipped_adapter_is_in_use(engine):
     assert engine.info.has_adapter, engine.info.notice
     # The adapter, the draft head and the coherence term's table together.
     assert engine.info.adapter_bytes <= engine.info.weight_bytes / 8
-    assert engine.info.defaults.strategy == "s3d"
+    assert engine.info.defaults.strategy == "auto"
 
 
 def test_float32_greedy_equals_transformers(engine, prompts, expected):
@@ -93,7 +94,7 @@ def test_the_same_seed_gives_the_same_text_at_every_slider_position(engine, prom
     for number, ids in enumerate(prompts[:3]):
         sampling = SamplingSettings(temperature=0.8, top_p=0.95, seed=number, max_tokens=40)
         plain = written(engine, ids, DraftSettings("plain"), sampling)
-        for draft in (LOOKUP[1], SKIP[4], S3D[1], S3D[7], S3D[17]):
+        for draft in (AUTO, LOOKUP[1], SKIP[4], S3D[1], S3D[7], S3D[17]):
             assert written(engine, ids, draft, sampling) == plain, f"{draft} on {number}"
         moving = itertools.cycle(S3D)
         assert written(engine, ids, lambda moving=moving: next(moving), sampling) == plain

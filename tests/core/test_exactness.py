@@ -19,6 +19,7 @@ GRID = [
     DraftSettings("s3d", skipped=2, draft_length=4, tree_size=16),
     DraftSettings("s3d", skipped=4, draft_length=2, tree_size=7),
     DraftSettings("s3d", skipped=2, draft_length=1, tree_size=4),
+    DraftSettings("auto"),
 ]
 
 

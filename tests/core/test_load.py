@@ -101,7 +101,7 @@ def test_a_path_that_is_not_there(tmp_path):
         Engine.load(tmp_path / "nowhere.gguf")
 
 
-@pytest.mark.parametrize("name", ["model.bin", "model.safetensors", "model"])
+@pytest.mark.parametrize("name", ["model.safetensors", "model"])
 def test_a_file_of_another_kind(tmp_path, name):
     (tmp_path / name).write_bytes(b"anything")
     assert "is not a model file; choose a .gguf file or a folder with safetensors" in refusal(tmp_path / name)

@@ -9,7 +9,9 @@ from core.models import CONFIGS, VOCABULARY, build, random_adapter
 
 from s3d_core.coherence import Coherence
 from s3d_core.decode import prefill
-from s3d_core.draft import S3D, State
+from s3d_core.draft import State
+from s3d_core.recall import Recall
+from s3d_core.s3d import S3D
 from s3d_core.settings import DraftSettings
 from s3d_core.target import Target
 from s3d_core.train.objective import (
@@ -46,7 +48,7 @@ def proposal(target, adapter, ids, skipped, monkeypatch):
     with torch.inference_mode(), monkeypatch.context() as patch:
         prefill(target, cache, ids)
         patch.setattr(target, "logits", watched)
-        tree = S3D(target, adapter).propose(State(ids, cache, DraftSettings("s3d", skipped, SLOTS, 1), SLOTS))
+        tree = S3D(target, adapter, Recall()).propose(State(ids, cache, DraftSettings("s3d", skipped, SLOTS, 1), SLOTS))
     (found,) = seen
     return *found, tree
 

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s3d_core.recall import LONGEST, Recall
+from s3d_core.tree import Tree
 
 texts = st.lists(st.integers(0, 3), min_size=1, max_size=40)
 
@@ -32,7 +33,7 @@ def test_the_longest_equal_words_say_what_follows(begin, more, context):
 def test_another_text_forgets():
     recall = Recall()
     recall.follow([1, 2, 1])
-    recall.learn([(1, 2)], [7])
+    recall.learn((1, 2), Tree(), [7])
     assert recall.after((1,)) == [(0, 2)]
     assert recall.after((2,)) == [(0, 1), (3, 7)]
     recall.follow([5, 6])
@@ -43,21 +44,16 @@ def test_another_text_forgets():
 def test_verdicts_are_kept_by_context_and_the_first_counts_most():
     recall = Recall()
     recall.follow([9])
-    recall.learn([(1, 2, 3), (2, 3, 4), (7, 8, 3)], [5, 6, 7])
+    # Behind (1, 2, 3): 4, behind it 3; and 8 beside the 4, behind it 3 as well.
+    tree = Tree()
+    tree.add(3, tree.add(4, 0))
+    tree.add(3, tree.add(8, 0))
+    recall.learn((1, 2, 3), tree, [5, 6, 7, 10, 11])
     assert recall.after((1, 2, 3)) == [(5, 5)]
     assert recall.after((0, 2, 3)) == [(4, 5)]
-    assert recall.after((0, 8, 3)) == [(4, 7)]
     assert recall.after((0, 0, 3)) == [(3, 5)]
-    assert recall.after((3, 4)) == [(4, 6)]
-    recall.learn([(3,)], [1])
+    assert recall.after((0, 3, 4)) == [(4, 6)]
+    assert recall.after((3, 4, 3)) == [(5, 7)]
+    assert recall.after((0, 8, 3)) == [(4, 11)]
+    recall.learn((3,), Tree(), [1])
     assert recall.after((3,)) == [(3, 1)]
-
-
-def test_a_copy_goes_on_from_its_own_words_and_ends_where_nothing_is_known():
-    recall = Recall()
-    recall.follow([1, 2, 3, 4, 5, 1, 2])
-    assert recall.copy((5, 1, 2), 9, shortest=2) == [3, 4, 5, 1, 2, 3, 4, 5, 1]
-    assert recall.copy((9, 9, 2), 3, shortest=2) == []
-    assert recall.copy((9, 9, 2), 3, shortest=1) == [3, 4, 5]
-    recall.learn([(8, 8)], [6])
-    assert recall.copy((8, 8), 3, shortest=2) == [6]

@@ -5,10 +5,10 @@ ask of the real engine.
 """
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from app.engine.worker import Parts
+from app.engine.parts import Parts
 from s3d_core.errors import ModelError
 from s3d_core.settings import DraftSettings
 from s3d_core.stats import ModelInfo, Round
@@ -66,20 +66,25 @@ class ScriptedEngine:
         self, ids, draft, sampling, *, cancel=None, on_prefill=None, probe_every=0, context=None, within_text=False
     ):
         self.sampled.append(sampling)
+        draft = draft if callable(draft) else lambda value=draft: value
         self.contexts.append(context)
         begun = time.perf_counter()
         while time.perf_counter() - begun < self.prompt_seconds:
             if cancel():
                 yield self._round(draft(), [], "cancelled")
                 return
-            on_prefill(int(100 * (time.perf_counter() - begun) / self.prompt_seconds), 100)
+            if on_prefill:
+                on_prefill(int(100 * (time.perf_counter() - begun) / self.prompt_seconds), 100)
             time.sleep(0.01)
-        on_prefill(len(ids), len(ids))
+        if on_prefill:
+            on_prefill(len(ids), len(ids))
         tokens = [self.reply[at : at + 4] for at in range(0, len(self.reply), 4)]
         due = time.perf_counter()
         for count, at in enumerate(range(0, len(tokens), self.per_round)):
             settings = draft()
             self.seen.append(settings)
+            if settings.strategy == "auto":
+                settings = self.auto(settings, count)
             if cancel():
                 yield self._round(settings, [], "cancelled")
                 return
@@ -91,6 +96,13 @@ class ScriptedEngine:
             last = at + self.per_round >= len(tokens)
             yield self._round(settings, part, "stop" if last else None)
 
+    def auto(self, wished, count):
+        """What Auto runs the round with: three drafts, then a copy, then a plain step, and so on."""
+        drafts = "s3d" if self.info.has_adapter else "lookup"
+        chosen = (drafts, drafts, drafts, "lookup", "plain")[count % 5]
+        tree = {"s3d": 5, "lookup": 3, "plain": 1}[chosen]
+        return replace(wished, strategy=chosen, skipped=9, draft_length=3, tree_size=tree)
+
     def _round(self, settings, part, reason):
         drafting = settings.strategy != "plain"
         accepted = len(part) - 1 if drafting and part else 0
@@ -100,6 +112,9 @@ class ScriptedEngine:
         drafted = settings.tree_size if drafting else 0
         ids = tuple(range(len(part)))
         return Round(ids, pieces, drafted, accepted, depth, 0, ms / 3, ms / 2, ms, 100, settings, reason)
+
+    def forget_texts(self):
+        pass
 
     def measure_plain(self):
         return self.plain_ms

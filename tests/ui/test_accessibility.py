@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 from ui.conftest import PATIENCE_MS
 
-from app.engine.worker import Phase
+from app.engine.phase import Phase
 from app.ui.resources import resource
 from app.ui.settings.dialog import SettingsDialog
 from app.ui.theme import DARK, LIGHT, contrast

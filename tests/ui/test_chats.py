@@ -12,7 +12,7 @@ from ui.conftest import PATIENCE_MS
 from ui.scripted import scripted_parts
 
 from app.chats.store import Store
-from app.engine.worker import Phase
+from app.engine.phase import Phase
 from app.ui.chats.model import ROW
 
 LONG = "word " * 4000

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog
 from ui.conftest import PATIENCE_MS
 from ui.scripted import scripted_parts
 
-from app.engine.worker import Phase
+from app.engine.phase import Phase
 from s3d_core.errors import PromptError
 
 LONG = "word " * 4000

@@ -105,6 +105,18 @@ def test_an_error_nobody_caught_is_said_in_the_window_and_logged(tmp_path):
     assert "ZeroDivisionError" in (tmp_path / "s3d-chat.log").read_text(encoding="utf-8")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps a user's folders by other means")
+def test_what_the_window_writes_is_for_its_owner_alone(tmp_path):
+    logging = SCRIPT.replace(
+        "    window.close()", "    __import__('logging').warning('for the log')\n    window.close()"
+    )
+    done = start(tmp_path, logging)
+    assert done.returncode == 0, done.stderr
+    written = {entry.name: entry.stat().st_mode & 0o077 for entry in tmp_path.rglob("*")}
+    assert {"s3d-chat.log", "window.ini"} <= set(written)
+    assert set(written.values()) == {0}
+
+
 def test_qt_calls_do_not_wear_out_none():
     # PySide6 6.12.0 took one reference to None too many in every call that returns nothing, which only Pythons before
     # 3.12 count: after some thousand calls the interpreter died with "none_dealloc: deallocating None".

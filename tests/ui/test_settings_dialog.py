@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QInputDialog
 from ui.conftest import PATIENCE_MS
 
 from app.chats.store import Store
-from app.engine.worker import Phase
+from app.engine.phase import Phase
 from app.settings.file import load, save
 from app.settings.values import CHAT, ChatSettings, Settings
 from app.ui import shortcuts

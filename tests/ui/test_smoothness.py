@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt, QTimer
 from ui.conftest import PATIENCE_MS
 from ui.scripted import scripted_parts
 
-from app.engine.worker import Phase
+from app.engine.phase import Phase
 
 CODE = """
 Here is **part {n}** of the answer, with a list:

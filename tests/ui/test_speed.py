@@ -6,6 +6,7 @@ from app.engine.live import LiveSettings
 from app.ui.speed.drawings import kept_layers
 from app.ui.speed.meter import MOST_POINTS, SpeedMeter, summary
 from app.ui.speed.panel import SpeedPanel
+from app.ui.speed.plot import round_step, said_of
 from s3d_core.settings import DraftSettings
 from s3d_core.stats import ModelInfo, Round, Totals
 
@@ -42,6 +43,34 @@ def test_the_line_below_a_reply_tells_speed_and_end():
     assert said.endswith("stopped at the length limit")
 
 
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [("stop", "the model ended it"), ("context", "the context is full"), ("cancelled", "stopped")],
+)
+def test_the_line_below_a_reply_always_tells_why_it_ended(reason, said):
+    totals = Totals(plain_ms=20.0).add_all([a_round(relaxed=1)] * 10)
+    totals.stop_reason = reason
+    assert summary(totals).endswith(f"33.3% not exact · {said}")
+
+
+def test_the_plot_remembers_what_plain_decoding_was_at_each_moment():
+    meter = SpeedMeter()
+    for plain in (20.0, 25.0):
+        meter.set_plain(plain)
+        meter.add([a_round(ms=30.0)])
+    assert [point.plain for point in meter.points] == [50.0, 40.0]
+    assert [point.speed for point in meter.points] == pytest.approx([100.0, 100.0])
+    assert said_of(meter.points[-1]) == "after 0.1 s: 100.0 tokens/s\nplain then: 40.0 tokens/s, 2.50×"
+
+
+@pytest.mark.parametrize("highest", [0.4, 3.0, 9.0, 17.0, 76.0, 116.0, 260.0, 1900.0])
+def test_the_plot_has_a_few_round_numbers_at_any_height(highest):
+    step = round_step(highest)
+    assert highest / step <= 4
+    assert highest < 4 or highest / step > 1
+    assert step.is_integer()
+
+
 def test_the_panel_shows_the_share_that_plain_decoding_would_not_have_chosen(qtbot):
     panel = SpeedPanel(LiveSettings())
     qtbot.addWidget(panel)
@@ -49,7 +78,7 @@ def test_the_panel_shows_the_share_that_plain_decoding_would_not_have_chosen(qtb
     panel.add_rounds([a_round(tokens=4, relaxed=1), a_round(tokens=4)])
     assert panel.relaxed.text().startswith("12.5%")
     panel.set_plain(25.0)
-    assert panel.speedup.toolTip() == "plain: 40.0 tok/s measured on this machine"
+    assert panel.speedup.toolTip().startswith("plain: 40.0 tok/s measured on this machine\n")
 
 
 def test_a_model_without_an_adapter_locks_the_layers(qtbot):

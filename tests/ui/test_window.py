@@ -10,7 +10,9 @@ from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QComboBox, QPlai
 from ui.conftest import PATIENCE_MS
 from ui.scripted import ScriptedEngine, scripted_parts
 
-from app.engine.worker import SLOWER, Parts, Phase
+from app.engine.parts import Parts
+from app.engine.phase import Phase
+from app.engine.sentences import SLOWER
 from app.ui.window import SAMPLING
 from s3d_core.errors import ModelError, PromptError
 

@@ -4,7 +4,7 @@ from PySide6.QtCore import QObject, QTimer
 
 from app.attach.fence import fenced
 from app.engine.link import EngineLink
-from app.engine.worker import Phase
+from app.engine.phase import Phase
 from app.ui.chat.composer import Composer
 from app.ui.chat.session import ChatSession
 from app.ui.settings.preferences import Preferences

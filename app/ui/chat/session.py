@@ -11,7 +11,7 @@ from app.chats.model import EDITED, Message
 from app.chats.store import Store
 from app.chats.titles import title_from
 from app.engine.link import EngineLink
-from app.engine.worker import Phase
+from app.engine.phase import Phase
 from app.ui.chat.message import Turn
 from app.ui.chat.pane import ChatPane
 from app.ui.chat.writing import ReplyWriter, Writing

@@ -3,7 +3,7 @@
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
-from app.engine.worker import Phase
+from app.engine.phase import Phase
 from app.ui.icons import pixmap
 from s3d_core.stats import ModelInfo
 

@@ -105,7 +105,7 @@ class ReplyWriter(QObject):
             self._undo()
 
     def _on_failed(self, kind: str, sentence: str) -> None:
-        if kind != "answer" or self.current is None:
+        if kind not in ("answer", "memory") or self.current is None:
             return
         if self.current.has_grown:
             self._end(FAILED, {})

@@ -1,10 +1,20 @@
-"""A switch, and a slider that says what it is and where it stands."""
+"""A switch, a choice of a few, and a slider that says what it is and where it stands."""
 
 from collections.abc import Callable
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPen
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QSlider,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.ui.theme import colours
 
@@ -35,6 +45,61 @@ class Switch(QCheckBox):
         painter.end()
 
 
+class Choice(QWidget):
+    """A few named things side by side, one of which is chosen.
+
+    Signals:
+        chosen: the key of what the user chose.
+    """
+
+    chosen = Signal(str)
+
+    def __init__(self, name: str, options: dict[str, tuple[str, str]], parent=None):
+        """`options` are (text, tip) by key."""
+        super().__init__(parent)
+        self.setAccessibleName(name)
+        self.buttons: dict[str, QToolButton] = {}
+        self._offered = tuple(options)
+        group = QButtonGroup(self)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(6)
+        for key, (text, tip) in options.items():
+            button = QToolButton(text=text, toolTip=tip, checkable=True, objectName="Choice")
+            button.setAccessibleName(f"{name}: {text}")
+            button.setSizePolicy(button.sizePolicy().Policy.Expanding, button.sizePolicy().Policy.Fixed)
+            button.clicked.connect(lambda checked=False, key=key: self.chosen.emit(key))
+            group.addButton(button)
+            row.addWidget(button, 1)
+            self.buttons[key] = button
+
+    @property
+    def value(self) -> str:
+        """The key of what is chosen."""
+        return next((key for key, button in self.buttons.items() if button.isChecked()), "")
+
+    def set(self, key: str) -> None:
+        """Choose without telling anyone."""
+        if key in self._offered:
+            self.buttons[key].setChecked(True)
+
+    def offer(self, keys: tuple[str, ...]) -> None:
+        """Show only these."""
+        self._offered = keys
+        for key, button in self.buttons.items():
+            button.setVisible(key in keys)
+
+
+class _Slider(QSlider):
+    """A slider that the wheel turns only when it has the focus: scrolling the panel turns nothing."""
+
+    def wheelEvent(self, event) -> None:
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+
 class NamedSlider(QWidget):
     """A name at the left, the value at the right, the slider below.
 
@@ -53,7 +118,7 @@ class NamedSlider(QWidget):
         font = self.value_label.font()
         font.setBold(True)
         self.value_label.setFont(font)
-        self.slider = QSlider(Qt.Orientation.Horizontal, minimum=low, maximum=high)
+        self.slider = _Slider(Qt.Orientation.Horizontal, minimum=low, maximum=high)
         self.slider.setAccessibleName(name)
         self.slider.setToolTip(tip)
         self.name.setToolTip(tip)
@@ -76,6 +141,8 @@ class NamedSlider(QWidget):
 
     def set(self, value: int, high: int | None = None) -> None:
         """Move the slider, and its upper end, without telling anyone."""
+        if value == self.value and high is None:
+            return
         self.slider.blockSignals(True)
         if high is not None:
             self.slider.setMaximum(max(self.slider.minimum(), high))
@@ -92,3 +159,40 @@ class NamedSlider(QWidget):
         said = self._said(self.slider.value())
         self.value_label.setText(said)
         self.slider.setAccessibleDescription(said)
+
+
+def figure(name: str, scale: float = 1.75) -> QLabel:
+    """A large number."""
+    label = QLabel("–")
+    font = label.font()
+    font.setPointSizeF(font.pointSizeF() * scale)
+    font.setBold(True)
+    label.setFont(font)
+    label.setAccessibleName(name)
+    return label
+
+
+def caption(text: str) -> QLabel:
+    """Small muted text."""
+    label = QLabel(text)
+    label.setProperty("muted", True)
+    font = label.font()
+    font.setPointSizeF(font.pointSizeF() * 0.88)
+    label.setFont(font)
+    return label
+
+
+def separator() -> QFrame:
+    """A line across."""
+    return QFrame(objectName="Separator")
+
+
+def switch_row(switch: Switch, name: QLabel) -> QHBoxLayout:
+    """A name at the left of its switch."""
+    name.setToolTip(switch.toolTip())
+    switch.setAccessibleName(name.text())
+    row = QHBoxLayout()
+    row.addWidget(name)
+    row.addStretch()
+    row.addWidget(switch)
+    return row

@@ -1,7 +1,7 @@
-"""The speed panel's own drawings: the stack of layers, acceptance per slot, tokens/s over time."""
+"""The speed panel's drawings of the model and its drafts: the stack of layers, acceptance per slot."""
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QPolygonF
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.ui.theme import colours
@@ -14,7 +14,9 @@ def kept_layers(depth: int, skipped: int) -> tuple[int, ...]:
     return tuple(range(first)) + tuple(range(depth - (kept - first), depth))
 
 
-class _Drawing(QWidget):
+class Drawing(QWidget):
+    """A picture of fixed height that paints itself by `draw`."""
+
     height_hint = 60
 
     def __init__(self, name: str, parent=None):
@@ -42,7 +44,7 @@ class _Drawing(QWidget):
         raise NotImplementedError
 
 
-class LayerStack(_Drawing):
+class LayerStack(Drawing):
     """The model's layers from input to output; those a draft skips are dimmed."""
 
     height_hint = 34
@@ -74,7 +76,7 @@ class LayerStack(_Drawing):
             painter.drawRoundedRect(bar, min(2.5, step / 3), min(2.5, step / 3))
 
 
-class SlotBars(_Drawing):
+class SlotBars(Drawing):
     """For each place in a draft, how often the drafts up to it were accepted."""
 
     height_hint = 78
@@ -115,60 +117,3 @@ class SlotBars(_Drawing):
             painter.setPen(QColor(ink.muted))
             below = QRectF(x, bottom + 1, width, 15)
             painter.drawText(below, Qt.AlignmentFlag.AlignCenter, str(slot + 1))
-
-
-class SpeedPlot(_Drawing):
-    """Tokens per second over the reply, with plain decoding as a dashed line."""
-
-    height_hint = 96
-
-    def __init__(self, parent=None):
-        super().__init__("Tokens per second over time", parent)
-        self._points: list[tuple[float, float]] = []
-        self._plain: float | None = None
-
-    def show_points(self, points: list[tuple[float, float]], plain: float | None) -> None:
-        """Points of (seconds, tokens/s); `plain` is plain decoding's tokens/s."""
-        self._points, self._plain = points, plain
-        now = f"{points[-1][1]:.1f} tokens per second" if points else "nothing written yet"
-        self.setAccessibleDescription(f"{now}, plain decoding {plain:.1f}" if plain else now)
-        self.update()
-
-    def draw(self, painter: QPainter) -> None:
-        """Area, line, and the dashed line of plain decoding."""
-        ink = colours()
-        frame = QRectF(0, 4, self.width(), self.height() - 8)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(ink.raised))
-        painter.drawRoundedRect(frame, 6, 6)
-        highest = max([speed for _, speed in self._points] + [self._plain or 0.0])
-        if highest <= 0:
-            return
-        top = 1.25 * highest
-        clip = QPainterPath()
-        clip.addRoundedRect(frame, 6, 6)
-        painter.setClipPath(clip)
-
-        def y_of(speed: float) -> float:
-            return frame.bottom() - frame.height() * speed / top
-
-        if len(self._points) > 1:
-            first, last = self._points[0][0], self._points[-1][0]
-            scale = frame.width() / max(last - first, 0.001)
-            line = QPolygonF([QPointF(frame.left() + scale * (t - first), y_of(v)) for t, v in self._points])
-            area = QPolygonF(line)
-            area.append(QPointF(line.last().x(), frame.bottom()))
-            area.append(QPointF(line.first().x(), frame.bottom()))
-            painter.setBrush(QColor(ink.speed_soft))
-            painter.drawPolygon(area)
-            painter.setPen(QPen(QColor(ink.speed), 2))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawPolyline(line)
-        if self._plain:
-            y = y_of(self._plain)
-            painter.setPen(QPen(QColor(ink.muted), 1.3, Qt.PenStyle.DashLine))
-            painter.drawLine(QPointF(frame.left(), y), QPointF(frame.right(), y))
-            painter.setPen(QColor(ink.muted))
-            under = y + 15 < frame.bottom()
-            box = QRectF(frame.left() + 8, y + 1 if under else y - 16, frame.width() - 16, 15)
-            painter.drawText(box, Qt.AlignmentFlag.AlignLeft, f"plain {self._plain:.1f}")

@@ -2,6 +2,7 @@
 
 from collections import deque
 
+from app.ui.speed.points import Point
 from s3d_core.stats import Round, Totals
 
 RECENT_MS = 1500.0
@@ -14,7 +15,7 @@ class SpeedMeter:
 
     Attributes:
         totals: the whole reply so far.
-        points: (seconds of decoding, tokens/s of the recent rounds), for the plot.
+        points: the recent rounds' speed, moment by moment, for the plot.
         plain_ms: measured milliseconds of a plain step, or None.
     """
 
@@ -25,7 +26,7 @@ class SpeedMeter:
     def start(self) -> None:
         """A new reply begins."""
         self.totals = Totals(plain_ms=self.plain_ms)
-        self.points: list[tuple[float, float]] = []
+        self.points: list[Point] = []
         self.running = True
         self._recent: deque[Round] = deque()
         self._recent_ms = 0.0
@@ -45,7 +46,9 @@ class SpeedMeter:
             while len(self._recent) > FEWEST_ROUNDS and self._recent_ms - self._recent[0].total_ms > RECENT_MS:
                 self._recent_ms -= self._recent.popleft().total_ms
         if rounds and self._recent:
-            self.points.append((self.totals.total_ms / 1000, self.recent.tokens_per_second))
+            recent = self.recent
+            point = Point(self.totals.total_ms / 1000, recent.tokens_per_second, recent.plain_tokens_per_second)
+            self.points.append(point)
             if len(self.points) > MOST_POINTS:
                 # Half the points tell the same story; the newest stay as they are.
                 half = len(self.points) // 2
@@ -79,7 +82,14 @@ def summary(totals: Totals) -> str:
         f"{totals.tokens} tokens",
         f"first after {totals.time_to_first_token_ms / 1000:.2f} s",
     ]
-    ends = {"length": "stopped at the length limit", "context": "the context is full", "cancelled": "stopped"}
+    if totals.relaxed:
+        parts.append(f"{totals.relaxed / totals.tokens:.1%} not exact")
+    ends = {
+        "stop": "the model ended it",
+        "length": "stopped at the length limit",
+        "context": "the context is full",
+        "cancelled": "stopped",
+    }
     if totals.stop_reason in ends:
         parts.append(ends[totals.stop_reason])
     return " · ".join(parts)

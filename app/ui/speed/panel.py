@@ -1,24 +1,30 @@
 """The speed panel: what drafting brings, and the controls that change it while the model writes."""
 
-from dataclasses import replace
-
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from app.engine.live import LiveSettings
-from app.ui.speed.controls import NamedSlider, Switch
-from app.ui.speed.drawings import LayerStack, SlotBars, SpeedPlot
+from app.engine.phase import Phase
+from app.ui.speed.compare import CompareCard
+from app.ui.speed.controls import Switch, caption, figure, separator, switch_row
+from app.ui.speed.drafting import DraftControls
+from app.ui.speed.drawings import SlotBars
 from app.ui.speed.meter import SpeedMeter
+from app.ui.speed.plot import SpeedPlot
+from app.ui.speed.strip import RoundStrip
 from app.ui.theme import colours
-from s3d_core.settings import MAX_DRAFT_LENGTH, MAX_TREE_SIZE, DraftSettings
 from s3d_core.stats import ModelInfo, Round, Totals
 
 PANEL_WIDTH = 316
-_USES_LAYERS = ("skip", "s3d")
-
-
-def _exactness_said(position: int) -> str:
-    return "exact" if position == 0 else f"{1 - position / 100:.2f}"
+_NOT_MEASURED = "Plain decoding has not been measured on this machine yet"
+_HOW_SPEED = (
+    "Tokens over the measured time of the rounds: the last 1.5 seconds while an answer is written, then all of it. "
+    "Reading the prompt is left out."
+)
+_HOW_PLAIN = (
+    "Plain steps are timed after loading, and again and again while answers are written: now and then a round "
+    "goes without drafts. The speed-up is the speed at the left over the median of the last 16."
+)
 
 
 class SpeedPanel(QFrame):
@@ -26,9 +32,14 @@ class SpeedPanel(QFrame):
 
     Signals:
         show_drafted: the letters from accepted drafts shall be coloured, or not.
+        measure_wanted: DraftSettings to measure against plain decoding. measure_stopped: enough of that.
+        train_wanted: the user wants a draft adapter for the model in memory.
     """
 
     show_drafted = Signal(bool)
+    measure_wanted = Signal(object)
+    measure_stopped = Signal()
+    train_wanted = Signal()
 
     def __init__(self, settings: LiveSettings, parent=None):
         super().__init__(parent)
@@ -37,15 +48,24 @@ class SpeedPanel(QFrame):
         self.setAccessibleName("Speed")
         self._settings = settings
         self._info: ModelInfo | None = None
+        self._has_asked = False
         self.meter = SpeedMeter()
+        self.controls = DraftControls()
+        self.drafting, self.relaxed = self.controls.drafting, self.controls.relaxed
+        self.skipped, self.draft_length, self.tree_size, self.exactness = self.controls.sliders
+        self.stack = self.controls.stack
         page = QWidget(objectName="SpeedPage")
         column = QVBoxLayout(page)
-        column.setContentsMargins(18, 14, 18, 16)
-        column.setSpacing(10)
-        self._add_head(column)
+        column.setContentsMargins(18, 12, 18, 14)
+        column.setSpacing(8)
         self._add_figures(column)
-        column.addWidget(_separator())
-        self._add_controls(column)
+        self.compare = CompareCard()
+        column.addWidget(self.compare)
+        column.addWidget(separator())
+        column.addWidget(self.controls)
+        self._add_colouring(column)
+        column.addWidget(separator())
+        self._add_acceptance(column)
         column.addStretch(1)
         scroll = QScrollArea(widgetResizable=True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
@@ -55,122 +75,85 @@ class SpeedPanel(QFrame):
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.addWidget(scroll)
-        self._enable(False)
+        self.controls.changed.connect(self._on_changed)
+        self.controls.train_wanted.connect(self.train_wanted)
+        self.compare.wanted.connect(lambda: self.measure_wanted.emit(self.controls.wish))
+        self.compare.stop_wanted.connect(self.measure_stopped)
         self.renew()
 
     # -- building ------------------------------------------------------------------------------------------------
 
-    def _add_head(self, column: QVBoxLayout) -> None:
+    def _add_figures(self, column: QVBoxLayout) -> None:
         title = QLabel("Drafting")
         font = title.font()
         font.setPointSizeF(font.pointSizeF() * 1.15)
         font.setBold(True)
         title.setFont(font)
-        self.drafting = Switch(toolTip="Draft with the model's own layers, or decode plainly")
-        self.drafting.setAccessibleName("Drafting")
-        self.drafting.toggled.connect(self._on_moved)
-        row = QHBoxLayout()
-        row.addWidget(title)
-        row.addStretch()
-        row.addWidget(self.drafting)
-        column.addLayout(row)
-
-    def _add_figures(self, column: QVBoxLayout) -> None:
-        self.speed, self.speedup = _figure("tokens per second now"), _figure("speed-up over plain decoding")
-        self._speed_caption, self._speedup_caption = _caption("tokens/s"), _caption("over plain")
-        self.per_round, self.accepted = _figure("tokens per round", 1.15), _figure("accepted drafts", 1.15)
-        grid = QGridLayout()
-        grid.setVerticalSpacing(0)
-        grid.setColumnStretch(0, 1)
-        grid.setColumnStretch(1, 1)
-        for column_number, (figure, caption) in enumerate(
-            ((self.speed, self._speed_caption), (self.speedup, self._speedup_caption))
-        ):
-            grid.addWidget(figure, 0, column_number)
-            grid.addWidget(caption, 1, column_number)
-        column.addLayout(grid)
+        column.addLayout(switch_row(self.drafting, title))
+        self.speed, self.speedup = figure("tokens per second now"), figure("speed-up over plain decoding")
+        self._speedup_caption = caption("over plain")
+        speed_caption = caption("tokens/s")
+        for part in (self.speed, speed_caption):
+            part.setToolTip(_HOW_SPEED)
+        column.addLayout(_pair((self.speed, speed_caption), (self.speedup, self._speedup_caption)))
         self.plot = SpeedPlot()
         column.addWidget(self.plot)
-        small = QGridLayout()
-        small.setVerticalSpacing(0)
-        small.setColumnStretch(0, 1)
-        small.setColumnStretch(1, 1)
-        small.addWidget(self.per_round, 0, 0)
-        small.addWidget(_caption("tokens per round"), 1, 0)
-        small.addWidget(self.accepted, 0, 1)
-        small.addWidget(_caption("accepted / drafted"), 1, 1)
-        column.addLayout(small)
-        column.addWidget(_caption("Accepted, by place in the draft"))
+        self.strip = RoundStrip()
+        column.addWidget(self.strip)
+
+    def _add_acceptance(self, column: QVBoxLayout) -> None:
+        self.per_round, self.accepted = figure("tokens per round", 1.15), figure("accepted drafts", 1.15)
+        column.addLayout(
+            _pair((self.per_round, caption("tokens per round")), (self.accepted, caption("accepted / drafted")))
+        )
+        column.addWidget(caption("Accepted, by place in the draft"))
         self.slots = SlotBars()
         column.addWidget(self.slots)
 
-    def _add_controls(self, column: QVBoxLayout) -> None:
-        self.stack = LayerStack()
-        self.skipped = NamedSlider("Skipped layers", "Middle layers left out while drafting", 0, 1, self._skipped_said)
-        self.draft_length = NamedSlider(
-            "Draft length", "Tokens guessed ahead before the whole model checks them", 1, MAX_DRAFT_LENGTH
-        )
-        self.tree_size = NamedSlider(
-            "Tree size",
-            "Guessed tokens checked at once; 1 is a single chain",
-            1,
-            MAX_TREE_SIZE,
-            lambda size: "1 (chain)" if size == 1 else str(size),
-        )
-        self.exactness = NamedSlider(
-            "Exact to fast",
-            "At the left end the text is exactly the model's own. To the right, guesses the model finds "
-            "plausible are taken too, which is faster.",
-            0,
-            100,
-            _exactness_said,
-        )
-        self.relaxed = _caption("")
-        self.relaxed.setToolTip("Share of this answer's tokens that plain decoding would not have chosen")
-        for part in (self.stack, self.skipped, self.draft_length, self.tree_size, self.exactness):
-            column.addWidget(part)
-            if isinstance(part, NamedSlider):
-                part.moved.connect(self._on_moved)
-        column.addWidget(self.relaxed)
+    def _add_colouring(self, column: QVBoxLayout) -> None:
         self.colouring = Switch(toolTip="Colour the text that came from accepted drafts")
-        self.colouring.setAccessibleName("Show drafted tokens")
         self.colouring.toggled.connect(self._on_colouring)
         self._colouring_name = QLabel("Show drafted tokens")
-        self._colouring_name.setToolTip(self.colouring.toolTip())
-        row = QHBoxLayout()
-        row.addWidget(self._colouring_name)
-        row.addStretch()
-        row.addWidget(self.colouring)
-        column.addLayout(row)
+        column.addLayout(switch_row(self.colouring, self._colouring_name))
+
+    @property
+    def tab_order(self) -> list[QWidget]:
+        """The panel's controls in the order of the keyboard."""
+        return [self.drafting, self.compare.button, *self.controls.tab_order, self.colouring]
 
     # -- what the window tells -----------------------------------------------------------------------------------
 
     def show_model(self, info: ModelInfo) -> None:
         """Take a model's bounds and its own settings."""
         self._info = info
-        wish = info.defaults
-        self.skipped.set(min(wish.skipped, info.most_skipped), info.most_skipped)
-        self.draft_length.set(min(wish.draft_length, info.most_drafted), info.most_drafted)
-        self.tree_size.set(wish.tree_size)
-        self.exactness.set(round(100 * (1 - wish.exactness)))
-        self.drafting.blockSignals(True)
-        self.drafting.setChecked(wish.strategy != "plain")
-        self.drafting.blockSignals(False)
-        self._on_moved()
+        self.compare.forget()
+        self.controls.show_model(info)
 
     def forget_model(self) -> None:
         """No model is in memory."""
         self._info, self.meter.plain_ms = None, None
-        self._enable(False)
+        self.compare.forget()
+        self.controls.show_model(None)
+
+    def show_phase(self, phase: str) -> None:
+        """What the decoder does now, one of `Phase`."""
+        possible = phase == Phase.READY and self._has_asked
+        why_not = "Measuring waits for the model" if self._has_asked else "Ask something first: its answer is measured"
+        self.compare.set_state(possible, phase == Phase.COMPARING, why_not)
 
     def start_reply(self) -> None:
         """A reply begins."""
         self.meter.start()
+        self.strip.clear()
+        self.controls.start_reply()
         self._show_figures()
 
     def add_rounds(self, rounds: list[Round]) -> None:
         """Rounds that were done."""
+        self._has_asked = True
         self.meter.add(rounds)
+        self.strip.add(rounds)
+        self.controls.add_rounds(rounds)
         self._show_figures()
 
     def finish_reply(self, totals: Totals) -> None:
@@ -193,43 +176,14 @@ class SpeedPanel(QFrame):
 
     # -- inside --------------------------------------------------------------------------------------------------
 
-    def chosen(self) -> DraftSettings:
-        """The settings as the controls stand."""
-        strategy, wish = "plain", DraftSettings() if self._info is None else self._info.defaults
-        if self._info is not None and self.drafting.isChecked():
-            strategy = wish.strategy
-            # A model whose own wish is plain decoding can still draft: with its own layers.
-            strategy = "skip" if strategy == "plain" else strategy
-        return replace(
-            wish,
-            strategy=strategy,
-            skipped=self.skipped.value,
-            draft_length=self.draft_length.value,
-            tree_size=self.tree_size.value,
-            exactness=1 - self.exactness.value / 100,
-        )
-
-    def _on_moved(self) -> None:
-        chosen = self.chosen()
+    def _on_changed(self) -> None:
         if self._info is not None:
-            self._settings.swap(chosen)
-            self.stack.show_layers(self._info.depth, chosen.skipped, chosen.strategy in _USES_LAYERS)
-        self._enable(self._info is not None)
+            self._settings.swap(self.controls.chosen)
         self._show_figures()
 
     def _on_colouring(self, shown: bool) -> None:
         self.renew()
         self.show_drafted.emit(shown)
-
-    def _enable(self, has_model: bool) -> None:
-        drafting = has_model and self.drafting.isChecked()
-        self.drafting.setEnabled(has_model)
-        for slider in (self.draft_length, self.tree_size, self.exactness):
-            slider.setEnabled(drafting)
-        self.skipped.setEnabled(drafting and self.chosen().strategy in _USES_LAYERS)
-
-    def _skipped_said(self, skipped: int) -> str:
-        return f"{skipped} of {self._info.depth}" if self._info else str(skipped)
 
     def _show_figures(self) -> None:
         shown, whole, plain = self.meter.shown, self.meter.totals, self.meter.plain_ms
@@ -243,34 +197,22 @@ class SpeedPanel(QFrame):
         if plain_speed:
             tip = f"plain: {plain_speed:.1f} tok/s measured on this machine"
         else:
-            tip = "Plain decoding has not been measured on this machine yet"
+            tip = _NOT_MEASURED
         self._speedup_caption.setText(f"over plain ({plain_speed:.1f})" if plain_speed else "over plain")
-        self.speedup.setToolTip(tip)
-        self._speedup_caption.setToolTip(tip)
+        self.speedup.setToolTip(f"{tip}\n{_HOW_PLAIN}")
+        self._speedup_caption.setToolTip(self.speedup.toolTip())
         self.plot.show_points(self.meter.points, plain_speed)
-        self.slots.show_shares(shown.acceptance_per_slot, self.draft_length.value if self._info else 0)
-        share = whole.relaxed / whole.tokens if whole.tokens else 0.0
-        self.relaxed.setText(f"{share:.1%} of tokens not what plain decoding would choose")
+        slots = self.draft_length.value if self._info and not self.controls.following else 0
+        self.slots.show_shares(shown.acceptance_per_slot, slots)
+        self.controls.show_share(whole.relaxed, whole.tokens)
 
 
-def _figure(name: str, scale: float = 1.75) -> QLabel:
-    label = QLabel("–")
-    font = label.font()
-    font.setPointSizeF(font.pointSizeF() * scale)
-    font.setBold(True)
-    label.setFont(font)
-    label.setAccessibleName(name)
-    return label
-
-
-def _caption(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setProperty("muted", True)
-    font = label.font()
-    font.setPointSizeF(font.pointSizeF() * 0.88)
-    label.setFont(font)
-    return label
-
-
-def _separator() -> QFrame:
-    return QFrame(objectName="Separator")
+def _pair(left: tuple[QLabel, QLabel], right: tuple[QLabel, QLabel]) -> QGridLayout:
+    """Two figures side by side, a caption below each."""
+    grid = QGridLayout()
+    grid.setVerticalSpacing(0)
+    for column, (number, below) in enumerate((left, right)):
+        grid.setColumnStretch(column, 1)
+        grid.addWidget(number, 0, column)
+        grid.addWidget(below, 1, column)
+    return grid

@@ -1,0 +1,242 @@
+"""Whether a model fits into the memory, before it is fetched or loaded, and what would fit if it does not.
+
+All sizes follow from the model's shape. What is counted is the most that is held at once: a grown K/V cache
+is held beside the one it is copied from.
+"""
+
+import functools
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import Enum
+from importlib.util import find_spec
+from pathlib import Path
+
+from app.hardware import MemoryReading
+from app.models.shape import Shape
+from s3d_core.errors import ModelError
+from s3d_core.settings import MAX_TREE_SIZE
+
+PRECISIONS = {"float32": 4, "bfloat16": 2, "float16": 2}
+CONTEXTS = (131072, 65536, 32768, 16384, 8192, 4096, 2048, 1024)
+# The estimate is good to a tenth; what needs more than this share of what is left is tight.
+ROOMY = 0.9
+
+_GIB = 1024**3
+_MIB = 1024**2
+# Python, torch, transformers and the compiled layers, measured; on a GPU the driver's own share of its memory.
+_PROGRAM = 530 * _MIB
+_DRIVER = 500 * _MIB
+# Rows that the prompt is read in, and a cache's first size and its growth (see `s3d_core.cache`).
+_CHUNK, _FIRST_SLOTS = 256, 256
+# A draft adapter: two bytes a number, at most this or 2% of the model in 16 bits; and the narrow output head.
+_ADAPTER_BYTES, _ADAPTER_SHARE, _HEAD_SHARE = 20_000_000, 0.02, 8
+
+
+class Verdict(Enum):
+    """How a model and the memory go together; the value is what a user reads."""
+
+    FITS = "Fits"
+    TIGHT = "Tight"
+    WONT_FIT = "Won't fit"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a model can be loaded with: a precision and the most tokens of a chat."""
+
+    precision: str
+    context: int
+
+    def __str__(self) -> str:
+        return f"{self.precision} with a context of {self.context:,} tokens"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """An estimate, in bytes.
+
+    Attributes:
+        choice: what it is for.
+        weights, cache, adapter, working: the model's, the K/V cache's at the full context, the draft adapter's,
+            and what the program itself and a pass need.
+        total: the memory there is. others: what other programs hold of it now.
+        is_gpu: the memory is a GPU's.
+        nearest: the nearest choice that fits, where this one does not; None where none does.
+    """
+
+    choice: Choice
+    weights: int
+    cache: int
+    adapter: int
+    working: int
+    total: int
+    others: int
+    is_gpu: bool
+    nearest: Choice | None = None
+
+    @property
+    def needed(self) -> int:
+        """All of it at its highest."""
+        return self.weights + self.cache + self.adapter + self.working
+
+    @property
+    def available(self) -> int:
+        """What other programs leave; what this program holds now it gives back when another model is loaded."""
+        return max(0, self.total - self.others)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Fits, tight, or won't fit."""
+        if self.needed <= ROOMY * self.available:
+            return Verdict.FITS
+        return Verdict.TIGHT if self.needed <= self.available else Verdict.WONT_FIT
+
+    @property
+    def numbers(self) -> str:
+        """The figures for a tooltip, a line each."""
+        where = "GPU memory" if self.is_gpu else "memory (RAM)"
+        lines = [
+            f"{self.verdict.value}: needs {_gb(self.needed)} of the {_gb(self.available)} that other programs leave",
+            f"Weights in {self.choice.precision}: {_gb(self.weights)}",
+            f"K/V cache for {self.choice.context:,} tokens: {_gb(self.cache)}",
+            f"Draft adapter: {_gb(self.adapter)}",
+            f"Program and working memory: {_gb(self.working)}",
+            f"Other programs hold {_gb(self.others)} of {_gb(self.total)} {where}",
+        ]
+        if self.nearest is not None:
+            lines.append(f"Fits as {self.nearest}")
+        return "\n".join(lines)
+
+    def refusal(self, name: str) -> str:
+        """One sentence that says why a model is not loaded, and what to do."""
+        where = "GPU memory" if self.is_gpu else "memory"
+        why = (
+            f"{name} needs {_gb(self.needed)} as {self.choice}, but only {_gb(self.available)} of the "
+            f"{_gb(self.total)} of {where} are not held by other programs"
+        )
+        if self.nearest is not None:
+            return f"{why}; it fits as {self.nearest}."
+        return f"{why}; close other programs or choose a smaller model."
+
+
+def estimate(shape: Shape, precision: str, context: int | None, memory: MemoryReading, *, adapter: bool = True) -> Fit:
+    """What a model needs of a memory, and the nearest choice that fits.
+
+    Args:
+        precision: one of `PRECISIONS`, or "auto" for what the engine would choose here.
+        context: most tokens of a chat, cut to what the model was made for; None for that limit.
+        adapter: a draft adapter is used, as with trained drafts.
+
+    Raises:
+        ModelError: the precision is unknown.
+    """
+    precision = usual_precision(memory.is_gpu) if precision == "auto" else precision
+    if precision not in PRECISIONS:
+        known = ", ".join(PRECISIONS)
+        raise ModelError(f"There is no precision called {precision!r}; choose one of {known}.")
+    context = shape.context_limit if context is None else max(1, min(context, shape.context_limit))
+    fit = _sizes(shape, Choice(precision, context), memory, adapter)
+    if fit.verdict is not Verdict.WONT_FIT:
+        return fit
+    others = [_sizes(shape, choice, memory, adapter) for choice in _nearer(shape, fit.choice)]
+    for wanted in (Verdict.FITS, Verdict.TIGHT):
+        for other in others:
+            if other.verdict is wanted:
+                return replace(fit, nearest=other.choice)
+    return fit
+
+
+def largest_context(shape: Shape, precision: str, memory: MemoryReading) -> int | None:
+    """The longest context with which a model fits well, of `CONTEXTS` and its own limit; None where none does."""
+    for context in (shape.context_limit, *(c for c in CONTEXTS if c < shape.context_limit)):
+        if estimate(shape, precision, context, memory).verdict is Verdict.FITS:
+            return context
+    return None
+
+
+def of_installed(path: Path, precision: str, context: int | None, memory: MemoryReading) -> Fit:
+    """The estimate for a folder or `.gguf` file on this computer.
+
+    Raises:
+        ModelError: the model does not say its sizes, or the precision is unknown.
+    """
+    return estimate(Shape.of(path), precision, context, memory)
+
+
+def usual_precision(is_gpu: bool) -> str:
+    """The precision that the engine chooses by itself here."""
+    if is_gpu or packs_here() or {"avx512_bf16", "amx_bf16"} & _cpu_flags():
+        return "bfloat16"
+    return "float32"
+
+
+@functools.cache
+def packs_here() -> bool:
+    """Whether this CPU runs packed layers (see `s3d_core.kernels`), whose activations and K/V are float32."""
+    wide = {"avx512f", "avx512bw", "avx512dq", "avx512vl"}
+    return wide <= _cpu_flags() and platform.machine() == "x86_64" and find_spec("llvmlite") is not None
+
+
+@functools.cache
+def _cpu_flags() -> frozenset[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return frozenset()  # not Linux: nothing is packed there
+    return frozenset(next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), ()))
+
+
+def _nearer(shape: Shape, choice: Choice) -> Iterator[Choice]:
+    """Other choices, the nearest first: half the bits lose less than half the context."""
+    contexts = [c for c in CONTEXTS if c < choice.context]
+    smaller = [p for p, size in PRECISIONS.items() if size < PRECISIONS[choice.precision] and p != "float16"]
+    yield from (Choice(precision, choice.context) for precision in smaller)
+    for context in contexts:
+        yield from (Choice(precision, context) for precision in (choice.precision, *smaller))
+
+
+def _sizes(shape: Shape, choice: Choice, memory: MemoryReading, adapter: bool) -> Fit:
+    size = PRECISIONS[choice.precision]
+    packed = not memory.is_gpu and packs_here() and choice.precision != "float16"
+    held = 4 if packed else size
+    weights = size * shape.parameters
+    return Fit(
+        choice=choice,
+        weights=weights,
+        cache=_cache_bytes(shape, choice.context, held, memory.is_gpu),
+        adapter=_adapter_bytes(shape, size) if adapter else 0,
+        working=_working_bytes(shape, choice.context, held, memory.is_gpu),
+        total=memory.total,
+        others=memory.others,
+        is_gpu=memory.is_gpu,
+    )
+
+
+def _cache_bytes(shape: Shape, context: int, size: int, is_gpu: bool) -> int:
+    """Keys and values at their most: while a cache doubles, the one before is held too."""
+    slot = 2 * shape.layers * shape.kv_heads * shape.head_dim * size
+    most = context + MAX_TREE_SIZE
+    before, now = 0, 0
+    while now < most:
+        before, now = now, max(2 * now, _FIRST_SLOTS)
+        now = most if 1.5 * now > most else now
+    # On the host a page that was never written takes no memory.
+    return slot * (before + now if is_gpu else max(most, 2 * before))
+
+
+def _adapter_bytes(shape: Shape, size: int) -> int:
+    adapter = max(_ADAPTER_BYTES, _ADAPTER_SHARE * 2 * shape.parameters) * size / 2
+    return int(adapter) + size * shape.embedding // _HEAD_SHARE
+
+
+def _working_bytes(shape: Shape, context: int, size: int, is_gpu: bool) -> int:
+    """The program, one layer's matrices while they are joined and moved, and the rows and masks of a pass."""
+    rows = _CHUNK * (4 * shape.intermediate + 6 * shape.hidden) * size
+    masks = _CHUNK * (shape.heads // shape.kv_heads) * context * size
+    logits = (MAX_TREE_SIZE + 1) * shape.vocabulary * 4
+    return (_DRIVER if is_gpu else _PROGRAM) + shape.layer * size + rows + masks + logits
+
+
+def _gb(size: int) -> str:
+    return f"{size / _GIB:.1f} GB"

@@ -1,0 +1,1 @@
+"""Training draft adapters in a process of its own, watched from the window."""

@@ -1,0 +1,78 @@
+"""What drafts, as the user wishes it and as Auto chose it lately. Free of Qt."""
+
+from collections import Counter, deque
+from dataclasses import replace
+from statistics import median
+
+from s3d_core.settings import DraftSettings
+from s3d_core.stats import ModelInfo, Round
+
+USES_LAYERS = ("skip", "s3d")
+_LATELY, _WINDOW = 8, 24
+_WROTE = {"s3d": "by S3D", "skip": "by the model's own layers", "lookup": "copied", "plain": "plain"}
+
+
+def offered(info: ModelInfo) -> tuple[str, ...]:
+    """The ways of drafting that this model has, the best first."""
+    return ("s3d", "skip", "lookup") if info.has_adapter else ("lookup", "skip")
+
+
+def by_hand(info: ModelInfo) -> DraftSettings:
+    """What to start with when the user chooses instead of Auto: the model's own wish, or its best way of drafting."""
+    known = info.defaults.strategy in offered(info)
+    return info.defaults if known else replace(info.defaults, strategy=offered(info)[0])
+
+
+class Lately:
+    """What the newest rounds ran with. Auto changes its mind each round; the middle of some is what to show."""
+
+    def __init__(self):
+        self._settings: deque[DraftSettings] = deque(maxlen=_WINDOW)
+
+    def clear(self) -> None:
+        """A new reply begins."""
+        self._settings.clear()
+
+    def add(self, rounds: list[Round]) -> None:
+        """Rounds that were done."""
+        for done in rounds:
+            if done.ids:
+                # A round whose draft was empty was a plain step, whatever it was meant to be.
+                ran = done.settings if done.drafted else replace(done.settings, strategy="plain")
+                self._settings.append(ran)
+
+    @property
+    def typical(self) -> DraftSettings | None:
+        """The most frequent strategy of the last drafted rounds, with the middle of its numbers."""
+        drafted = [ran for ran in self._settings if ran.strategy != "plain"][-_LATELY:]
+        if not drafted:
+            return None
+        strategy = Counter(ran.strategy for ran in drafted).most_common(1)[0][0]
+        same = [ran for ran in drafted if ran.strategy == strategy]
+        return replace(
+            same[-1],
+            skipped=round(median(ran.skipped for ran in same)),
+            draft_length=round(median(ran.draft_length for ran in same)),
+            tree_size=round(median(ran.tree_size for ran in same)),
+        )
+
+    @property
+    def sentence(self) -> str:
+        """How many of the last rounds were drafted by what; nothing where there were none."""
+        if not self._settings:
+            return ""
+        counts = Counter(ran.strategy for ran in self._settings).most_common()
+        return f"Last {len(self._settings)} rounds: " + ", ".join(f"{n} {_WROTE[name]}" for name, n in counts) + "."
+
+
+def used(info: ModelInfo, chosen: DraftSettings) -> str:
+    """In a sentence what drafts with these settings."""
+    kept = f"{info.depth - chosen.skipped} of {info.depth} layers"
+    said = {
+        "plain": "Drafting is off: the whole model writes token by token.",
+        "lookup": "Drafts are copied from what was said before.",
+        "skip": f"Drafts are written token by token by {kept}.",
+        "s3d": f"Drafts come from one pass through {kept}, with the adapter.",
+        "auto": "Auto picks what pays in each round, by measured times.",
+    }
+    return said[chosen.strategy]

@@ -1,0 +1,138 @@
+"""Plain decoding against drafting, side by side, as it was measured."""
+
+from PySide6.QtCore import QRectF, Qt, Signal
+from PySide6.QtGui import QColor, QPainter
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+from app.engine.compare import TOKENS, TURNS, Comparison
+from app.ui.speed.controls import caption
+from app.ui.speed.drawings import Drawing
+from app.ui.theme import colours
+
+HOW = (
+    f"Continues the last question {2 * TURNS} times, up to {TOKENS} tokens each: plain, drafted, plain, drafted, with "
+    "this chat's sampling and seed.\nEach speed is tokens over the measured time of both runs; reading the question "
+    "is left out.\nThe ticks are the single runs. Nothing is added to the chat."
+)
+_NAMES = {"s3d": "S3D", "auto": "Auto", "skip": "Own layers", "lookup": "Copies", "plain": "Plain"}
+
+
+class CompareBars(Drawing):
+    """Two bars of tokens per second; a tick for each run."""
+
+    height_hint = 52
+
+    def __init__(self, parent=None):
+        super().__init__("Plain against drafted", parent)
+        self._found: Comparison | None = None
+        self.setToolTip(HOW)
+
+    def show_comparison(self, found: Comparison) -> None:
+        """Show what was measured."""
+        self._found = found
+        self.setAccessibleDescription(f"{said_of(found)}. Plain {found.plain_speed:.1f}, ".replace("\n", " ") + HOW)
+        self.update()
+
+    def draw(self, painter: QPainter) -> None:
+        """Name, bar and number, for plain and for drafted."""
+        found = self._found
+        if found is None:
+            return
+        ink, metrics = colours(), painter.fontMetrics()
+        names = ("Plain", _NAMES[found.settings.strategy])
+        left = max(metrics.horizontalAdvance(name) for name in names) + 8
+        right = metrics.horizontalAdvance("8,888.8 tok/s") + 6
+        most = max(run.totals.tokens_per_second for run in (*found.plain, *found.drafted))
+        scale = (self.width() - left - right) / most if most else 0.0
+        rows = ((found.plain_speed, found.plain, ink.muted), (found.drafted_speed, found.drafted, ink.speed))
+        for row, (name, (speed, runs, colour)) in enumerate(zip(names, rows, strict=True)):
+            y = 3 + 25 * row
+            painter.setPen(QColor(ink.text))
+            painter.drawText(QRectF(0, y, left, 20), Qt.AlignmentFlag.AlignVCenter, name)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(colour))
+            painter.drawRoundedRect(QRectF(left, y + 2, max(2.0, speed * scale), 16), 3, 3)
+            for run in runs:
+                x = left + run.totals.tokens_per_second * scale
+                painter.fillRect(QRectF(x - 1, y - 1, 2, 22), QColor(ink.text))
+            painter.setPen(QColor(ink.text))
+            box = QRectF(self.width() - right, y, right, 20)
+            painter.drawText(box, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, f"{speed:.1f} tok/s")
+
+
+class CompareCard(QWidget):
+    """The button that measures, how far it is, and what came out.
+
+    Signals:
+        wanted, stop_wanted: the button.
+    """
+
+    wanted = Signal()
+    stop_wanted = Signal()
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self._running = False
+        self.button = QPushButton("Measure", objectName="Small")
+        self.button.clicked.connect(self._on_clicked)
+        self.bars = CompareBars()
+        self.result = QLabel(wordWrap=True, textFormat=Qt.TextFormat.PlainText)
+        self.result.setToolTip(HOW)
+        self.result.setAccessibleName("Result of measuring")
+        self.bar = QProgressBar(textVisible=False, maximum=1000)
+        self.bar.setAccessibleName("Progress of measuring")
+        row = QHBoxLayout()
+        row.addWidget(caption("Plain against drafted"))
+        row.addStretch()
+        row.addWidget(self.button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        column.addLayout(row)
+        for part in (self.bar, self.bars, self.result):
+            column.addWidget(part)
+        self.forget()
+        self.set_state(False, False, "Measuring begins when a model is ready")
+
+    def forget(self) -> None:
+        """What was measured holds no longer."""
+        self.bars.hide()
+        self.result.hide()
+
+    def set_state(self, possible: bool, running: bool, why_not: str = "") -> None:
+        """Whether measuring can begin, or runs."""
+        self._running = running
+        self.button.setText("Stop" if running else "Measure")
+        self.button.setEnabled(possible or running)
+        self.button.setToolTip("Stop measuring" if running else (HOW if possible else why_not))
+        self.button.setAccessibleName("Stop measuring" if running else "Measure plain against drafted")
+        self.bar.setVisible(running)
+        self.bar.setValue(0)
+
+    def show_progress(self, done: int, total: int) -> None:
+        """So many of all tokens are written."""
+        self.bar.setValue(1000 * done // max(1, total))
+
+    def show_comparison(self, found: Comparison | None) -> None:
+        """Show what was measured; None where it was stopped."""
+        if found is None:
+            return
+        self.bars.show_comparison(found)
+        self.bars.show()
+        self.result.setText(said_of(found))
+        self.result.show()
+
+    def _on_clicked(self) -> None:
+        (self.stop_wanted if self._running else self.wanted).emit()
+
+
+def said_of(found: Comparison) -> str:
+    """The outcome in two lines: how much faster, and whether the texts are equal."""
+    runs = len(found.plain) + len(found.drafted)
+    if found.differs_at is None:
+        same = f"✓ The same {found.tokens} tokens in all {runs} runs"
+    elif found.settings.exactness < 1:
+        same = f"The texts differ from token {found.differs_at} on, as the slider towards fast allows"
+    else:
+        same = f"The texts differ from token {found.differs_at} on; in half precision rounding can do that"
+    return f"{found.ratio:.2f}× the plain speed\n{same}"

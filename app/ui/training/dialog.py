@@ -1,0 +1,212 @@
+"""The dialog that trains drafts for a model: estimate, start, pause, resume, cancel, and what it brought."""
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDialog,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QMessageBox,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+)
+
+from app.training.job import EFFORTS, Order, TrainingJob
+from app.training.status import State, Status
+from app.ui.training import words
+from app.ui.training.curve import TrainingCurve
+from s3d_core.errors import S3DError
+from s3d_core.stats import ModelInfo
+
+_LOOK_MS = 1000
+
+
+class TrainingDialog(QDialog):
+    """Shows one model's training and steers it; the training itself is a process that needs no window.
+
+    Signals:
+        trained: path of a model whose drafts are ready, when the user wants it to be loaded with them.
+    """
+
+    trained = Signal(object)
+
+    def __init__(self, info: ModelInfo, parent=None, job: TrainingJob | None = None):
+        super().__init__(parent)
+        self.setWindowTitle(f"Train drafts for {info.name}")
+        self.setObjectName("Training")
+        self.info, self.job = info, job or TrainingJob.of_model(info.name)
+        self.prompts: Path | None = None
+        self._build()
+        self._timer = QTimer(self, interval=_LOOK_MS)
+        self._timer.timeout.connect(self.look)
+        self.resize(600, 620)
+        self.look()
+        self._timer.start()
+
+    # -- building ------------------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.introduction = _label(words.introduction(self.info))
+        self.effort = QComboBox(accessibleName="Effort", toolTip="How long to train: more is better, by less and less")
+        for effort in EFFORTS:
+            self.effort.addItem(f"{effort.name}: {effort.steps:,} steps", effort)
+        self.effort.setCurrentIndex(1)
+        self.effort.currentIndexChanged.connect(self.look)
+        self.choose = _button("Prompts …", "A file of your own prompts for the model to answer (JSON lines with turns)")
+        self.choose.clicked.connect(self._choose_prompts)
+        self.prompts_label = _label("The model writes the prompts too", muted=True)
+        self.measure = _button("Estimate", "Measure for a short while how long this would take here")
+        self.measure.clicked.connect(self._measure)
+        self.estimate = _label("", muted=True)
+        self.estimate.setAccessibleName("Estimate of time and disk")
+        self.curve = TrainingCurve()
+        self.state = _label("")
+        self.state.setAccessibleName("State of the training")
+        self.bar = QProgressBar(textVisible=False, maximum=1000, objectName="Fetch", accessibleName="Progress")
+        self.details = _label("", muted=True)
+        self.speeds = _label("")
+        self.speeds.setAccessibleName("Speed before and after")
+        self.keep = QCheckBox("Go on training when the window is closed")
+        self.keep.setToolTip("Else the training pauses then, and goes on when you resume it")
+        self.keep.setChecked(True)
+        self.start = _button("Start", "Start training", primary=True)
+        self.start.clicked.connect(self._start)
+        self.pause = _button("Pause", "Keep what is done and give the memory back")
+        self.pause.clicked.connect(self._pause)
+        self.cancel = _button("Cancel training …", "End the training and delete what it made")
+        self.cancel.clicked.connect(self._cancel)
+        self.use = _button("Load with its drafts", "Load the model again with what was trained", primary=True)
+        self.use.clicked.connect(lambda: self.trained.emit(Path(self.info.path)))
+        choices, estimate, buttons = QHBoxLayout(), QHBoxLayout(), QHBoxLayout()
+        for part in (self.effort, self.choose):
+            choices.addWidget(part)
+        choices.addWidget(self.prompts_label, 1)
+        estimate.addWidget(self.measure)
+        estimate.addWidget(self.estimate, 1)
+        buttons.addWidget(self.cancel)
+        buttons.addStretch()
+        for part in (self.pause, self.start, self.use):
+            buttons.addWidget(part)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(20, 18, 20, 18)
+        column.setSpacing(12)
+        column.addWidget(self.introduction)
+        column.addLayout(choices)
+        column.addLayout(estimate)
+        column.addWidget(self.curve, 1)
+        for part in (self.state, self.bar, self.details, self.speeds, self.keep):
+            column.addWidget(part)
+        column.addLayout(buttons)
+
+    # -- what the training tells ---------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Look at the training and show it."""
+        status = self.job.status
+        running = status is not None and status.is_running
+        resumable = status is not None and status.can_resume
+        done = status is not None and status.state == State.DONE
+        for part in (self.effort, self.choose):
+            part.setEnabled(not running and not resumable)
+        self.measure.setEnabled(not running and not self.job.is_measuring)
+        self.estimate.setText(self._estimate_said())
+        self.start.setVisible(not running)
+        self.start.setText("Resume" if resumable else "Train again" if done else "Start")
+        self.pause.setVisible(running)
+        if not running:
+            self.pause.setEnabled(True)
+        self.cancel.setVisible(running or resumable)
+        self.use.setVisible(done)
+        self._show(status)
+
+    def _show(self, status: Status | None) -> None:
+        self.bar.setVisible(status is not None and status.is_running)
+        if status is None:
+            for part in (self.state, self.details, self.speeds):
+                part.setText("")
+            return
+        pausing = status.is_running and not self.pause.isEnabled()
+        self.state.setText("Pausing after this step …" if pausing else words.heading(status))
+        self.details.setText(words.details(status))
+        self.speeds.setText(words.speeds(status))
+        known = status.total > 0 and status.state in (State.CORPUS, State.TRAINING)
+        self.bar.setRange(0, 1000 if known else 0)
+        if known:
+            self.bar.setValue(int(1000 * status.done / status.total))
+        order = self.job.order
+        self.curve.show_points(status.curve, order.steps if order else 0)
+
+    def _estimate_said(self) -> str:
+        if self.job.is_measuring:
+            return "Measuring how long it would take …"
+        found, effort = self.job.estimate, self.effort.currentData()
+        if found is None:
+            failed = self.job.measuring_failed
+            return f"It could not be measured: {self.job.last_line}" if failed else "Not measured yet"
+        seconds = found.seconds(effort.corpus_tokens, effort.steps, effort.measure_every)
+        return f"About {words.duration(seconds)} and {words.size(found.disk(effort.corpus_tokens))} on the disk"
+
+    # -- what the user does --------------------------------------------------------------------------------------
+
+    def _choose_prompts(self) -> None:
+        chosen, _ = QFileDialog.getOpenFileName(self, "Prompts to answer", "", "JSON lines (*.jsonl);;All files (*)")
+        self.prompts = Path(chosen) if chosen else None
+        self.prompts_label.setText(self.prompts.name if self.prompts else "The model writes the prompts too")
+
+    def _measure(self) -> None:
+        self._try(lambda: self.job.measure(Path(self.info.path)))
+
+    def _start(self) -> None:
+        status, effort = self.job.status, self.effort.currentData()
+        if status is not None and status.can_resume:
+            self._try(self.job.resume)
+            return
+        prompts = str(self.prompts) if self.prompts else None
+        order = Order(self.info.path, effort.corpus_tokens, effort.steps, effort.measure_every, prompts)
+        self._try(lambda: self.job.start(order))
+
+    def _pause(self) -> None:
+        self.job.pause()
+        self.pause.setEnabled(False)
+        self.look()
+
+    def _cancel(self) -> None:
+        asked = "End the training and delete what it made so far? Drafts that were finished before stay."
+        yes = QMessageBox.StandardButton.Yes
+        if QMessageBox.question(self, "Cancel training", asked) == yes:
+            self._try(self.job.cancel)
+
+    def window_closes(self) -> None:
+        """The program ends: the training pauses, unless it is to go on."""
+        self.job.stop_measuring()
+        status = self.job.status
+        if status is not None and status.is_running and not self.keep.isChecked():
+            self.job.pause()
+
+    def _try(self, do) -> None:
+        try:
+            do()
+        except S3DError as error:
+            self.look()
+            self.details.setText(str(error))
+            return
+        self.look()
+
+
+def _label(text: str, muted: bool = False) -> QLabel:
+    label = QLabel(text, wordWrap=True)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setProperty("muted", muted)
+    return label
+
+
+def _button(text: str, tip: str, primary: bool = False) -> QPushButton:
+    button = QPushButton(text, toolTip=tip, accessibleName=text.removesuffix(" …"))
+    button.setProperty("primary", primary)
+    button.setAutoDefault(False)
+    return button

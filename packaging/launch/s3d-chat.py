@@ -1,0 +1,16 @@
+"""The window of the bundle: what a double click starts."""
+
+import multiprocessing
+import os
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    multiprocessing.freeze_support()
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:
+            # A program without a console on Windows has none, and libraries write to them unasked.
+            setattr(sys, stream, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+    from app.__main__ import main
+
+    sys.exit(main())

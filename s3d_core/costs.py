@@ -1,0 +1,82 @@
+"""What a pass takes on this machine: measured once per shape, then kept in step with what rounds really take."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+# A round's surprise moves the pace by so much, and no round counts as more than a factor of two.
+_FOLLOWS, _MOST = 0.1, math.log(2)
+
+
+class Costs:
+    """Milliseconds of the verify pass by rows, and of the draft pass by skipped layers.
+
+    Shapes in between are interpolated. A common pace carries over to all of them what is seen of any:
+    a longer context or another busy program slows every pass.
+
+    Args:
+        verify: milliseconds by rows, where they are known already.
+        draft: milliseconds by skipped layers, likewise.
+    """
+
+    def __init__(self, verify: Mapping[int, float] | None = None, draft: Mapping[int, float] | None = None):
+        self._verify = dict(verify or {})
+        self._draft = dict(draft or {})
+        self._pace = 0.0
+
+    @property
+    def known(self) -> bool:
+        """Whether anything was measured."""
+        return bool(self._verify)
+
+    def measure_verify(self, rows: int, run: Callable[[], object]) -> None:
+        """Time a verify pass of so many rows."""
+        self._verify[rows] = _fastest(run)
+
+    def measure_draft(self, skipped: int, run: Callable[[], object]) -> None:
+        """Time a draft pass that skips so many layers."""
+        self._draft[skipped] = _fastest(run)
+
+    def verify(self, most_rows: int) -> np.ndarray:
+        """Milliseconds `[most_rows + 1]` of a verify pass by its rows; the entry for no rows is 0."""
+        rows = sorted(self._verify)
+        measured = [self._verify[n] for n in rows]
+        wanted = np.arange(most_rows + 1)
+        costs = np.interp(wanted, rows, measured)
+        if len(rows) > 1:
+            slope = max(0.0, (measured[-1] - measured[-2]) / (rows[-1] - rows[-2]))
+            costs += slope * np.maximum(0, wanted - rows[-1])
+        costs[0] = 0
+        return costs * math.exp(self._pace)
+
+    def draft(self, skipped: int) -> float:
+        """Milliseconds of a draft pass, its search included; infinite where none was measured."""
+        if not self._draft:
+            return math.inf
+        counts = sorted(self._draft)
+        costs = [self._draft[n] for n in counts]
+        return float(np.interp(skipped, counts, costs)) * math.exp(self._pace)
+
+    def saw_verify(self, rows: int, ms: float) -> None:
+        """A verify pass of a reply took so long."""
+        self._saw(ms / self.verify(rows)[rows])
+
+    def saw_draft(self, skipped: int, ms: float) -> None:
+        """A draft pass of a reply took so long."""
+        self._saw(ms / self.draft(skipped))
+
+    def _saw(self, ratio: float) -> None:
+        self._pace += _FOLLOWS * max(-_MOST, min(_MOST, math.log(ratio)))
+
+
+def _fastest(run: Callable[[], object], times: int = 3) -> float:
+    """Milliseconds of the fastest run behind a first one, which pays for memory and compiling."""
+    run()
+    taken = []
+    for _ in range(times):
+        began = time.perf_counter()
+        run()
+        taken.append(1000 * (time.perf_counter() - began))
+    return min(taken)

@@ -1,0 +1,79 @@
+"""The strategy this program is named after: skip the middle layers and draft several tokens in one pass."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from s3d_core.adapter import Adapter
+from s3d_core.candidates import NOISE, SCALE, Candidates
+from s3d_core.coherence import Coherence
+from s3d_core.draft import State
+from s3d_core.draft_head import DraftHead
+from s3d_core.recall import LONGEST, Recall
+from s3d_core.sampling import Noise, most_likely
+from s3d_core.target import Target
+from s3d_core.tree import Tree, best_first
+
+# Tokens per slot among which paths are searched; 16 hold nearly all that a tree of 64 can use.
+_TOP_K = 16
+
+
+class S3D:
+    """Mid-layer skipping and simultaneous multi-token drafting (S3D, arXiv:2405.20314).
+
+    One pass over the kept layers, adapter on, for `[x_n, m_1 ... m_(g-1)]` gives the marginals of
+    the next g tokens; the coherence term and what is recalled of the text join them into a tree,
+    which goes on behind the slots where recalled (this project's additions).
+
+    Attributes:
+        watch: called with each draft pass's candidates, for calibration.
+    """
+
+    def __init__(self, target: Target, adapter: Adapter, recall: Recall):
+        self._target, self._adapter = target, adapter
+        slots = adapter.slots
+        target.prepare(adapter.updates, slots)
+        self._causal = torch.ones(slots, slots, dtype=torch.bool, device=target.device).tril()
+        self._offsets = torch.arange(slots, device=target.device)
+        self._calibration = adapter.calibration.float().cpu().numpy()
+        self.head = DraftHead(target, adapter.vocabulary)
+        self.coherence = Coherence(target, adapter)
+        self._recall = recall
+        self.watch: Callable[[Candidates], None] | None = None
+        self._context: tuple[int, ...] = ()
+
+    def propose(self, state: State) -> Tree:
+        target, adapter, settings = self._target, self._adapter, state.settings
+        length = min(settings.draft_length, state.most)
+        self._recall.follow(state.ids)
+        self._context = tuple(state.ids[-LONGEST:])
+        slots = min(length, adapter.slots)
+        kept = target.kept_layers(settings.skipped)
+        n = len(state.cache)
+        current = torch.tensor(state.ids[-1:], device=target.device)
+        x = torch.cat([target.embed(current), adapter.masks[: slots - 1]])
+        positions = self._offsets[:slots] + n
+        visible = self._causal[:slots, :slots]
+        x = target.cached_pass(x, positions, n + slots - 1, state.cache, visible, kept, adapter.updates)
+        best, choices = self.head.best(x, adapter.norm, _TOP_K * (4 if state.noise else 1), state.ids)
+        logits, tokens = best.cpu().numpy(), choices.cpu().numpy()
+        if state.noise:
+            logits, tokens = self._favoured(logits, tokens, state.noise)
+        pairs = self.coherence.pairs(target.normed(x, adapter.norm), tokens)
+        found = Candidates(logits, tokens, pairs, self._recall, self._context, self._calibration, state.noise)
+        if self.watch:
+            self.watch(found)
+        return best_first(found.after, settings.tree_size, length, settings.least_probability)
+
+    def _favoured(self, logits: np.ndarray, tokens: np.ndarray, noise: Noise) -> tuple[np.ndarray, np.ndarray]:
+        """Of each slot's best tokens those that the noise favours, best logits first."""
+        scores = logits.copy()
+        for slot, row in enumerate(tokens):
+            weights = self._calibration[slot]
+            scores[slot] = weights[SCALE] * logits[slot] + weights[NOISE] * noise(slot, row)
+        chosen = np.sort(np.argsort(-scores, axis=1)[:, :_TOP_K], axis=1)
+        return np.take_along_axis(logits, chosen, 1), np.take_along_axis(tokens, chosen, 1)
+
+    def learn(self, tree: Tree, logits: torch.Tensor, emitted: list[int]) -> None:
+        self._recall.learn(self._context, tree, most_likely(logits))

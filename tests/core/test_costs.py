@@ -1,0 +1,48 @@
+"""Costs of shapes in between, and how they follow what rounds really take."""
+
+import math
+import time
+
+import pytest
+
+from s3d_core.costs import Costs
+
+
+def test_shapes_in_between_are_interpolated_and_wider_ones_go_on_likewise():
+    costs = Costs(verify={1: 10.0, 9: 18.0, 17: 34.0}, draft={6: 8.0, 12: 5.0})
+    verify = costs.verify(25)
+    assert verify[0] == 0
+    assert verify[1] == 10
+    assert verify[5] == 14
+    assert verify[13] == 26
+    assert verify[25] == 50
+    assert costs.draft(9) == 6.5
+    assert costs.draft(0) == 8
+    assert costs.draft(30) == 5
+
+
+def test_what_was_never_measured_is_not_chosen():
+    costs = Costs()
+    assert not costs.known
+    assert costs.draft(12) == math.inf
+
+
+def test_measuring_takes_the_fastest_run_behind_the_first():
+    costs, waits = Costs(), iter([0.03, 0.02, 0.004, 0.02])
+    costs.measure_verify(1, lambda: time.sleep(next(waits)))
+    assert costs.known
+    assert 4 <= costs.verify(1)[1] < 20
+
+
+def test_a_slower_machine_is_followed_for_every_shape_and_one_pause_is_not():
+    costs = Costs(verify={1: 10.0, 9: 18.0}, draft={12: 5.0})
+    costs.saw_verify(1, 1000.0)
+    assert costs.verify(1)[1] < 11
+    costs = Costs(verify={1: 10.0, 9: 18.0}, draft={12: 5.0})
+    for _ in range(100):
+        costs.saw_verify(9, 27.0)
+    assert costs.verify(1)[1] == pytest.approx(15, rel=0.02)
+    assert costs.draft(12) == pytest.approx(7.5, rel=0.02)
+    for _ in range(100):
+        costs.saw_draft(12, 5.0)
+    assert costs.verify(9)[9] == pytest.approx(18, rel=0.02)

@@ -1,0 +1,95 @@
+"""Candidate trees of any probabilities, and the loop with anything changed at any time."""
+
+import math
+
+import pytest
+from core.models import VOCABULARY, build, engine_for
+from fuzz.budget import fuzz
+from hypothesis import strategies as st
+
+from s3d_core.settings import MAX_DRAFT_LENGTH, MAX_TREE_SIZE, STRATEGIES, DraftSettings, SamplingSettings
+from s3d_core.tree import best_first
+
+# Equal ones, certain ones and impossible ones among them, as half precision and sampling noise make them.
+SCORES = st.one_of(st.floats(-50, 0), st.sampled_from([0.0, -0.0, -math.inf, -1.0, -1.0]))
+
+
+@fuzz(
+    st.lists(st.lists(SCORES, min_size=1, max_size=8), min_size=1, max_size=6),
+    st.integers(1, MAX_TREE_SIZE),
+    st.integers(1, MAX_DRAFT_LENGTH),
+    st.floats(0, 1),
+    examples=200,
+)
+def test_any_scores_give_a_tree_that_can_be_walked(tables, size, depth, least):
+    def after(path):
+        table = tables[len(path)] if len(path) < len(tables) else []
+        return sorted(((score, token) for token, score in enumerate(table)), reverse=True)
+
+    tree = best_first(after, size, depth, least)
+    assert len(tree) <= size if size > 1 else len(tree) <= depth
+    assert len(tree) >= 1
+    assert tree.depth <= min(depth, len(tables))
+    assert all(0 <= parent < node for node, parent in enumerate(tree.parents, 1))
+    # No path twice: else a walk could take one and the cache keep the other.
+    assert len(tree.children()) == len(tree)
+    seen = tree.visible()
+    assert seen.diagonal().all()
+    assert not seen.triu(1).any()
+
+
+@pytest.fixture(scope="module")
+def engines():
+    """Models of three kinds: plain attention, a sliding window, and frequencies that change with the length."""
+    return {name: engine_for(build(name)) for name in ("llama", "mistral window 24", "phi3 long rope")}
+
+
+DRAFTS = st.builds(
+    DraftSettings,
+    strategy=st.sampled_from(STRATEGIES),
+    skipped=st.integers(0, 4),
+    draft_length=st.integers(1, MAX_DRAFT_LENGTH),
+    tree_size=st.sampled_from([1, 2, 3, 7, 8, 16, MAX_TREE_SIZE]),
+    least_probability=st.sampled_from([0.0, 0.06, 0.5, 1.0]),
+)
+SAMPLINGS = st.builds(
+    SamplingSettings,
+    temperature=st.sampled_from([0.0, 0.0, 0.3, 0.8, 1.5]),
+    top_k=st.sampled_from([0, 0, 1, 5, 40]),
+    top_p=st.sampled_from([1.0, 0.9, 0.3]),
+    min_p=st.sampled_from([0.0, 0.05, 0.5]),
+    repetition_penalty=st.sampled_from([1.0, 1.0, 1.3, 0.8]),
+    seed=st.integers(0, 2**63 - 1),
+    max_tokens=st.integers(1, 40),
+    stop=st.lists(st.sampled_from(["w7 ", "w1", "w20 w", " w3", "w9 w9 "]), max_size=2).map(tuple),
+)
+
+
+@fuzz(st.data(), examples=30)
+def test_anything_changed_at_any_time_leaves_the_text_alone(engines, data):
+    engine = engines[data.draw(st.sampled_from(sorted(engines)))]
+    pattern = data.draw(st.lists(st.integers(3, VOCABULARY - 1), min_size=1, max_size=12))
+    prompt = (pattern * 30)[: data.draw(st.integers(1, 90))]
+    sampling = data.draw(SAMPLINGS)
+    stops = data.draw(st.frozensets(st.integers(3, VOCABULARY - 1), max_size=3))
+    engine.stop_ids = frozenset({2}) | stops
+    # What the cache holds of earlier answers must not matter either.
+    if data.draw(st.booleans()):
+        engine.cache.rewind(0)
+    plain = list(engine.generate(prompt, DraftSettings("plain"), sampling))
+    moves = data.draw(st.lists(DRAFTS, min_size=1, max_size=6))
+    turn = iter(range(10**6))
+    probe = data.draw(st.sampled_from([0, 0, 3, 24]))
+    # An answer that was stopped somewhere before.
+    after = data.draw(st.integers(0, 5))
+    asked = iter(range(10**6))
+    list(engine.generate(prompt, moves[0], sampling, cancel=lambda: next(asked) >= after))
+    drafted = list(engine.generate(prompt, lambda: moves[next(turn) % len(moves)], sampling, probe_every=probe))
+    assert [token for done in drafted for token in done.ids] == [token for done in plain for token in done.ids]
+    assert "".join(done.text for done in drafted) == "".join(done.text for done in plain)
+    assert drafted[-1].stop_reason == plain[-1].stop_reason
+    for stop in sampling.stop:
+        assert stop not in "".join(done.text for done in drafted)
+    for done in drafted:
+        assert len(done.ids) <= done.accepted + 1
+        assert done.accepted <= min(done.drafted, done.depth)

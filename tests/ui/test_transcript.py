@@ -273,7 +273,7 @@ def test_code_in_lists_and_quotations_has_its_language_and_its_copy_button(qtbot
     qtbot.mouseClick(codes[1].copy, Qt.MouseButton.LeftButton)
     assert QGuiApplication.clipboard().text() == "ls"
     texts = [part.toPlainText() for part in body._parts if isinstance(part, FlowText)]
-    assert [text.split() for text in texts] == [["First"], ["after", "Second", "a", "1", "deep"]]
+    assert [text.split() for text in texts] == [["First"], ["after", "Second", "a", "1", "deep"], ["quoted"]]
 
 
 @pytest.mark.parametrize("size", [1, 3, 11])

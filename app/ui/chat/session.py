@@ -132,13 +132,13 @@ class ChatSession(QObject):
                 turn, reply = self.store.add_turn(chat, parent, text)
                 if not self.store.title(chat):
                     self.store.rename(chat, title_from(without_files(text)[0] or text))
+            self._pane.show_conversation(True)
             for message in (turn, reply):
                 self.conversation.add(message)
                 if parent == before:
                     self._pane.transcript.append(self._turn(message))
             if parent != before:
                 self._show()
-            self._pane.show_conversation(True)
             self._ask(Writing(self.conversation, reply, before, turn))
             self.chats_changed.emit()
             return True

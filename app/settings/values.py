@@ -147,7 +147,15 @@ class Appearance(Group):
         choices=(("system", "As the system"), ("light", "Light"), ("dark", "Dark")),
     )
     font_size: int | None = setting(
-        None, "Font size", "Of all text in the window.", "appearance", low=7, high=24, none="The system's", start=10, unit="pt"
+        None,
+        "Font size",
+        "Of all text in the window.",
+        "appearance",
+        low=7,
+        high=24,
+        none="The system's",
+        start=10,
+        unit="pt",
     )
 
 

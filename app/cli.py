@@ -18,7 +18,7 @@ COMMANDS = {
     "serve": "serve the model to other programs by the OpenAI API",
     "bench": "measure drafting strategies side by side",
     "train": "train a draft adapter for a model",
-    "models": "list the installed models, or fetch the default one",
+    "models": "list, fetch, import, verify and remove models",
 }
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import torch
 
 from s3d_core import load as loading
-from s3d_core import template
 from s3d_core.adapter import CARD, Adapter, read_card
 from s3d_core.auto import Auto
+from s3d_core.chat_template import chat_text
 from s3d_core.decode import Limits, prefill, rounds
 from s3d_core.errors import AdapterError, PromptError, SettingError
 from s3d_core.gguf import Progress
@@ -188,7 +188,7 @@ class Engine:
         """
         if not messages or not str(messages[-1].get("content", "")).strip():
             raise PromptError("The prompt is empty; type a question first.")
-        text = template.render(self.tokenizer, messages, continue_last=continue_last)
+        text = chat_text(self.tokenizer, messages, continue_last=continue_last)
         try:
             return self.tokenizer(text, add_special_tokens=False)["input_ids"]
         except UnicodeEncodeError as error:

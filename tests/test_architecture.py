@@ -46,8 +46,8 @@ def test_the_core_knows_neither_qt_nor_the_app(path):
     assert not imported(path) & (QT | {"app"})
 
 
-@pytest.mark.parametrize("path", sources("app/attach", "app/settings"), ids=where)
-def test_settings_and_attached_files_know_no_qt(path):
+@pytest.mark.parametrize("path", sources("app/attach", "app/server", "app/settings"), ids=where)
+def test_settings_attached_files_and_the_server_know_no_qt(path):
     assert not imported(path) & QT
 
 
@@ -57,6 +57,7 @@ def test_the_window_starts_without_torch():
         *modules("app/chats"),
         *modules("app/models"),
         *modules("app/commands"),
+        *modules("app/server"),
         *modules("app/diagnostics"),
         *(
             "app.__main__",

@@ -46,6 +46,7 @@ class EngineLink(QObject):
     counted = Signal(int, object)
     dropped = Signal(int)
     failed = Signal(str, str)
+    refused = Signal(object, str)
     notice = Signal(str)
     memory_changed = Signal(object)
     closed = Signal()
@@ -58,7 +59,6 @@ class EngineLink(QObject):
         self.plain_ms: float | None = None
         self.is_closed = False
         self._closing = False
-        self._asked: tuple[list[dict], SamplingSettings] | None = None
         self._worker = EngineWorker(self.settings, parts, self)
         self._flush_timer = QTimer(self, interval=FLUSH_MS)
         self._flush_timer.timeout.connect(self._flush)
@@ -70,7 +70,7 @@ class EngineLink(QObject):
         worker.reply_finished.connect(self._on_reply_finished)
         worker.failed.connect(self._on_failed)
         worker.finished.connect(self._on_thread_finished)
-        passed_on = ("progress", "prefill", "models_listed", "opening", "notice", "memory_changed")
+        passed_on = ("progress", "prefill", "models_listed", "opening", "notice", "memory_changed", "refused")
         for name in (*passed_on, "compare_progress", "compared", "counted", "dropped"):
             getattr(worker, name).connect(getattr(self, name))
 
@@ -93,10 +93,10 @@ class EngineLink(QObject):
         """Try (again) to get a model into memory."""
         self._worker.open_first()
 
-    def load(self, path: Path) -> None:
-        """Load another model; what runs now is stopped first."""
+    def load(self, path: Path, anyway: bool = False) -> None:
+        """Load another model; what runs now is stopped first. `anyway` even where it does not seem to fit."""
         self._worker.cancel(lent=True)
-        self._worker.load(path)
+        self._worker.load(path, anyway)
 
     def unload(self) -> None:
         """Give the model's memory back; what runs now is stopped first."""
@@ -109,7 +109,6 @@ class EngineLink(QObject):
         Args:
             plan: how much of the context may be used, and what is done when the chat is longer.
         """
-        self._asked = (messages, sampling)
         self._on_phase(Phase.READING)
         self._worker.answer(messages, sampling, plan or ContextPlan())
 
@@ -117,15 +116,16 @@ class EngineLink(QObject):
         """Count tokens in the decoder's thread; `counted` follows once it is free, unless more is asked before."""
         self._worker.count(messages, texts or [])
 
-    def compare(self, settings: DraftSettings) -> None:
-        """Measure plain decoding against `settings` on what was asked last, with the same sampling and seed.
-
-        `compare_progress` and then `compared` or `failed` follow. Does nothing before anything was asked.
-        """
-        if self._asked is not None:
-            messages, sampling = self._asked
-            self._on_phase(Phase.COMPARING)
-            self._worker.compare(messages, settings, sampling)
+    def compare(
+        self,
+        settings: DraftSettings,
+        messages: list[dict],
+        sampling: SamplingSettings,
+        plan: ContextPlan | None = None,
+    ) -> None:
+        """Measure plain decoding against `settings` on a chat; `compare_progress`, `compared` or `failed` follow."""
+        self._on_phase(Phase.COMPARING)
+        self._worker.compare(messages, settings, sampling, plan or ContextPlan())
 
     def borrow(self, use: Callable[[Any, Callable[[], bool]], None]) -> bool:
         """Let `use` have the engine in the worker's thread, see `EngineWorker.borrow`."""

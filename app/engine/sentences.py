@@ -24,6 +24,19 @@ GPU_LOST = (
     "it. What was written stays."
 )
 
+ON_CPU = (
+    "The GPU stopped working, so the model runs on the CPU now, which is slower. Start S3D Chat anew to use the GPU "
+    "again."
+)
+
+_OF_GPUS = ("cuda error", "cudnn", "cublas", "acceleratorerror")
+
+
+def is_gpu_lost(error: BaseException) -> bool:
+    """Whether the GPU or its driver failed, which no later call on it survives."""
+    said = f"{type(error).__name__}: {error}".lower()
+    return not is_out_of_memory(error) and any(name in said for name in _OF_GPUS)
+
 
 def give_back(error: BaseException) -> None:
     """Let go of what a computation held that ran out of memory; its frames hold on to it through the traceback."""
@@ -41,7 +54,7 @@ def explain(error: BaseException) -> str:
     if is_out_of_memory(error):
         return OUT_OF_MEMORY
     log.error("unexpected error in the engine", exc_info=error)
-    if "cuda error" in str(error).lower():
+    if is_gpu_lost(error):
         return GPU_LOST
     said = str(error).strip().splitlines()
     return f"Something went wrong: {said[0] if said else type(error).__name__}"

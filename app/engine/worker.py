@@ -4,6 +4,7 @@ Jobs come through a queue and run one after the other. Everything that leaves th
 for what happens now and then, `outbox` for rounds, which are too many for a signal each.
 """
 
+import contextlib
 import logging
 import queue
 import threading
@@ -23,7 +24,7 @@ from app.engine.live import LiveSettings
 from app.engine.parts import CancelledError, Parts, Progress, real_parts
 from app.engine.phase import Phase
 from app.engine.preload import unsettle
-from app.engine.sentences import SLOWER, TOO_LONG, explain, give_back
+from app.engine.sentences import ON_CPU, SLOWER, TOO_LONG, explain, give_back, is_gpu_lost
 from s3d_core.errors import PromptError, S3DError, is_out_of_memory
 from s3d_core.settings import PROBE_EVERY, DraftSettings, SamplingSettings
 from s3d_core.stats import Round, Totals
@@ -58,6 +59,7 @@ class EngineWorker(QThread):
         compare_progress: (tokens written, tokens to write) of a comparison. compared: Comparison, or None if stopped.
         counted: (tokens of the messages, tokens of each text), see `count`.
         dropped: messages that were left out of the reply about to be written, as the context cannot hold them.
+        refused: (path of a model that does not fit into the memory, sentence).
         failed: (kind of job, or "memory" for an answer that memory was too short for; sentence).
         notice: a sentence worth showing.
         memory_changed: bytes by name, from `Engine.memory`.
@@ -77,6 +79,7 @@ class EngineWorker(QThread):
     counted = Signal(int, object)
     dropped = Signal(int)
     failed = Signal(str, str)
+    refused = Signal(object, str)
     notice = Signal(str)
     memory_changed = Signal(object)
 
@@ -101,9 +104,9 @@ class EngineWorker(QThread):
         """List the installed models and load the first; fetch the default model when there is none."""
         self._put(Job("fetch", self._open_first))
 
-    def load(self, path: Path) -> None:
-        """Load a model in the place of the present one."""
-        self._put(Job("load", lambda job: self._load(job, path)))
+    def load(self, path: Path, anyway: bool = False) -> None:
+        """Load a model in the place of the present one; `anyway` even where it does not seem to fit."""
+        self._put(Job("load", lambda job: self._load(job, path, anyway)))
 
     def unload(self) -> None:
         """Give the model's memory back."""
@@ -121,9 +124,11 @@ class EngineWorker(QThread):
                     job.cancel.set()
         self._put(Job("count", lambda job: self._count(messages, texts)))
 
-    def compare(self, messages: list[dict], settings: DraftSettings, sampling: SamplingSettings) -> None:
+    def compare(
+        self, messages: list[dict], settings: DraftSettings, sampling: SamplingSettings, plan: ContextPlan
+    ) -> None:
         """Measure plain decoding against `settings` on the reply to messages of {"role", "content"}."""
-        self._put(Job("compare", lambda job: self._compare(job, messages, settings, sampling)))
+        self._put(Job("compare", lambda job: self._compare(job, messages, settings, sampling, plan)))
 
     def borrow(self, use: Callable[[Any, Callable[[], bool]], None]) -> bool:
         """Let `use` have the engine in this thread when its turn comes; may be called from any thread.
@@ -189,6 +194,8 @@ class EngineWorker(QThread):
                     self.failed.emit(job.kind, explain(error))
             elif job.kind == "answer":
                 self.reply_finished.emit(Totals(stop_reason="cancelled"))
+            if is_gpu_lost(error):
+                self._go_on_without_gpu()
         # Counting is no phase: the window may have asked for an answer meanwhile.
         if job.kind != "count":
             self.phase_changed.emit(Phase.READY if self._engine is not None else Phase.EMPTY)
@@ -207,9 +214,12 @@ class EngineWorker(QThread):
         job.kind = "load"
         self._load(job, path)
 
-    def _load(self, job: Job, path: Path) -> None:
+    def _load(self, job: Job, path: Path, anyway: bool = False) -> None:
         """The old model makes room first, and comes back when the new one cannot be used."""
         before = self._last_good
+        if not anyway and (why := self._parts.refuse(path)):
+            self.refused.emit(path, why)
+            return
         self._close_engine()
         try:
             self._open(path, self._reporter(job))
@@ -228,10 +238,10 @@ class EngineWorker(QThread):
         with self._lock:
             return any(job.kind == "load" and not job.cancel.is_set() for job in self._pending[1:])
 
-    def _open(self, path: Path, report: Progress) -> None:
+    def _open(self, path: Path, report: Progress, open_engine: Callable[[Path, Progress], Any] | None = None) -> None:
         self.phase_changed.emit(Phase.LOADING)
         self.opening.emit(path)
-        engine = self._parts.open_engine(path, report)
+        engine = (open_engine or self._parts.open_engine)(path, report)
         self._engine, self._last_good = engine, path
         self.loaded.emit(engine.info)
         if engine.info.notice:
@@ -241,6 +251,20 @@ class EngineWorker(QThread):
             self.phase_changed.emit(Phase.MEASURING)
             engine.measure_plain()
         self._tell_plain(engine)
+
+    def _go_on_without_gpu(self) -> None:
+        """Load the model once more, on the CPU."""
+        open_on_cpu, path = self._parts.open_on_cpu, self._last_good
+        if self._engine is None or open_on_cpu is None or path is None or self._engine.info.device == "cpu":
+            return
+        try:
+            with contextlib.suppress(Exception):  # whatever touches the GPU now may fail
+                self._close_engine()
+            self._open(path, self._reporter(None), open_on_cpu)
+        except Exception as error:
+            self.failed.emit("load", explain(error))
+        else:
+            self.notice.emit(ON_CPU)
 
     def _close_engine(self) -> None:
         engine, self._engine, self._plain_ms = self._engine, None, None
@@ -265,15 +289,12 @@ class EngineWorker(QThread):
     def _answer(self, job: Job, messages: list[dict], sampling: SamplingSettings, plan: ContextPlan) -> None:
         engine = self._loaded_engine()
         started = told = time.perf_counter()
-        for message in messages:
-            private.remember(message["content"])
         self.phase_changed.emit(Phase.READING)
         totals, guard = Totals(plain_ms=engine.plain_ms), Guard()
         limit = plan.limit_of(engine.info.context_limit)
-        if plan.overflow == DROP:
-            messages, dropped = fit(messages, engine.count, room_for_prompt(limit, sampling.max_tokens))
-            if dropped:
-                self.dropped.emit(dropped)
+        messages, dropped = _read(engine, messages, sampling, plan)
+        if dropped:
+            self.dropped.emit(dropped)
 
         def settings() -> DraftSettings:
             return guard.settings(self._settings.value)
@@ -307,9 +328,12 @@ class EngineWorker(QThread):
         self.memory_changed.emit(engine.memory())
         self.reply_finished.emit(totals)
 
-    def _compare(self, job: Job, messages: list[dict], settings: DraftSettings, sampling: SamplingSettings) -> None:
+    def _compare(
+        self, job: Job, messages: list[dict], settings: DraftSettings, sampling: SamplingSettings, plan: ContextPlan
+    ) -> None:
         engine = self._loaded_engine()
         self.phase_changed.emit(Phase.COMPARING)
+        messages, _ = _read(engine, messages, sampling, plan)
         told = 0.0
 
         def progress(done: int, total: int) -> None:
@@ -345,3 +369,13 @@ class EngineWorker(QThread):
                 self.progress.emit(sentence, share)
 
         return report
+
+
+def _read(engine: Any, messages: list[dict], sampling: SamplingSettings, plan: ContextPlan) -> tuple[list[dict], int]:
+    """What of a chat the model is to read, and how many of its oldest turns are left out."""
+    for message in messages:
+        private.remember(message["content"])
+    if plan.overflow != DROP:
+        return messages, 0
+    room = room_for_prompt(plan.limit_of(engine.info.context_limit), sampling.max_tokens)
+    return fit(messages, engine.count, room)

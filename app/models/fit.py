@@ -18,6 +18,7 @@ from s3d_core.errors import ModelError
 from s3d_core.settings import MAX_TREE_SIZE
 
 PRECISIONS = {"float32": 4, "bfloat16": 2, "float16": 2}
+USUAL_CONTEXT = 4096
 CONTEXTS = (131072, 65536, 32768, 16384, 8192, 4096, 2048, 1024)
 # The estimate is good to a tenth; what needs more than this share of what is left is tight.
 ROOMY = 0.9
@@ -148,11 +149,36 @@ def estimate(shape: Shape, precision: str, context: int | None, memory: MemoryRe
 
 
 def largest_context(shape: Shape, precision: str, memory: MemoryReading) -> int | None:
-    """The longest context with which a model fits well, of `CONTEXTS` and its own limit; None where none does."""
-    for context in (shape.context_limit, *(c for c in CONTEXTS if c < shape.context_limit)):
-        if estimate(shape, precision, context, memory).verdict is Verdict.FITS:
-            return context
+    """The longest context with which a model fits, of `CONTEXTS` and its own limit; None where none does.
+
+    Where it fits well with some, these alone are looked at.
+    """
+    contexts = (shape.context_limit, *(c for c in CONTEXTS if c < shape.context_limit))
+    fits = [estimate(shape, precision, context, memory) for context in contexts]
+    for wanted in (Verdict.FITS, Verdict.TIGHT):
+        for fit in fits:
+            if fit.verdict is wanted:
+                return fit.choice.context
     return None
+
+
+def refusal(path: Path, memory: MemoryReading) -> str | None:
+    """Why an installed model is not to be loaded: it does not fit with any context. None where it does."""
+    try:
+        shape = Shape.of(path)
+    except ModelError:
+        return None  # the loader says better what is wrong
+    if largest_context(shape, "auto", memory) is not None:
+        return None
+    return estimate(shape, "auto", min(USUAL_CONTEXT, shape.context_limit), memory).refusal(path.stem)
+
+
+def context_for(path: Path, memory: MemoryReading) -> int | None:
+    """The most tokens of a chat that an installed model has room for here; None for as many as it was made for."""
+    try:
+        return largest_context(Shape.of(path), "auto", memory)
+    except ModelError:
+        return None
 
 
 def of_installed(path: Path, precision: str, context: int | None, memory: MemoryReading) -> Fit:

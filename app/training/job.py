@@ -204,10 +204,9 @@ class TrainingJob:
 
     def _run(self, arguments: Sequence[str]) -> subprocess.Popen:
         """Start `s3d` so that it goes on when the window's process ends."""
+        flags = 0
         if sys.platform == "win32":
-            options = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
-        else:
-            options = {"start_new_session": True}
+            flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
         environment = {**os.environ, "PYTHONUTF8": "1"}
         here = None if getattr(sys, "frozen", False) else Path(__file__).resolve().parents[2]
         try:
@@ -220,7 +219,8 @@ class TrainingJob:
                     stderr=subprocess.STDOUT,
                     cwd=here,
                     env=environment,
-                    **options,
+                    creationflags=flags,
+                    start_new_session=sys.platform != "win32",
                 )
         except OSError as error:
             raise TrainingError(f"The training cannot be started: {error.strerror or error}.") from error

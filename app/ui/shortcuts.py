@@ -33,6 +33,7 @@ TABLE = (
     Keys("new", "Ctrl+N", "New chat"),
     Keys("search", "Ctrl+K", "Search the chats"),
     Keys("chats", "Ctrl+Shift+S", "Show or hide the chats"),
+    Keys("models", "Ctrl+M", "Manage the models"),
     Keys("settings", "Ctrl+,", "Settings"),
     Keys("message", "Ctrl+L", "Go to the message field"),
     Keys("attach", "Ctrl+O", "Attach files"),

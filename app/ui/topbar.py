@@ -35,6 +35,8 @@ _SAID = {
     Phase.EMPTY: "No model",
 }
 _CLOCK_MS = 200
+_MANAGE = "Manage models …"
+_TIP = Qt.ItemDataRole.ToolTipRole
 
 
 class TopBar(QFrame):
@@ -45,6 +47,7 @@ class TopBar(QFrame):
     server_wanted: the local server's window.
     train_wanted: the user wants drafts trained for the model.
     settings_wanted: the menu's line.
+    library_wanted: the user wants to see all models.
     """
 
     new_chat = Signal()
@@ -55,6 +58,7 @@ class TopBar(QFrame):
     server_wanted = Signal()
     train_wanted = Signal()
     settings_wanted = Signal()
+    library_wanted = Signal()
 
     def __init__(self, theme_mode: str, parent=None):
         super().__init__(parent)
@@ -105,6 +109,7 @@ class TopBar(QFrame):
         self._phase, self._since, self._detail, self._stopping = Phase.STARTING, time.monotonic(), "", False
         self._clock = QTimer(self, interval=_CLOCK_MS)
         self._clock.timeout.connect(self._tick)
+        self._shown = None
         self._idle_bar()
         self.renew()
 
@@ -120,6 +125,7 @@ class TopBar(QFrame):
             group.addAction(action)
             self.theme_actions[mode] = action
         menu.addSeparator()
+        menu.addAction("Manage models …\t" + BY_NAME["models"].said, self.library_wanted.emit)
         self.server_action = menu.addAction("Serve to other programs …")
         self.server_action.triggered.connect(lambda checked=False: self.server_wanted.emit())
         menu.addAction("Train drafts for this model …", self.train_wanted.emit)
@@ -133,11 +139,13 @@ class TopBar(QFrame):
 
     def show_models(self, models: list) -> None:
         """The installed models (name, path, bytes)."""
-        current = self.models.currentData()
+        current = self._shown
         self.models.clear()
         for model in models:
             self.models.addItem(model.name, model.path)
-            self.models.setItemData(self.models.count() - 1, str(model.path), Qt.ItemDataRole.ToolTipRole)
+            self.models.setItemData(self.models.count() - 1, str(model.path), _TIP)
+        self.models.addItem(_MANAGE)
+        self.models.setItemData(self.models.count() - 1, with_keys("Fetch, import and delete models", "models"), _TIP)
         self._select(current)
 
     def show_model(self, path) -> None:
@@ -203,10 +211,16 @@ class TopBar(QFrame):
         self.progress.setValue(0)
 
     def _select(self, path) -> None:
-        wanted = [row for row in range(self.models.count()) if str(self.models.itemData(row)) == str(path)]
+        self._shown = path
+        rows = range(self.models.count()) if path is not None else ()
+        wanted = [row for row in rows if str(self.models.itemData(row)) == str(path)]
         self.models.setCurrentIndex(wanted[0] if wanted else -1)
 
     def _on_model(self, row: int) -> None:
+        if self.models.itemData(row) is None:
+            self._select(self._shown)
+            self.library_wanted.emit()
+            return
         self.model_chosen.emit(self.models.itemData(row))
 
 

@@ -17,11 +17,13 @@ from app.ui.chat.pane import ChatPane
 from app.ui.chat.session import ChatSession
 from app.ui.chats.sidebar import Sidebar
 from app.ui.desk import Desk
+from app.ui.models.library import LibraryDialog
 from app.ui.server.dialog import ServerDialog
 from app.ui.settings.preferences import Preferences
 from app.ui.speed.panel import SpeedPanel
 from app.ui.topbar import TopBar
 from app.ui.training.dialog import TrainingDialog
+from s3d_core.settings import DraftSettings
 from s3d_core.stats import ModelInfo
 
 NARROW = 900
@@ -70,6 +72,7 @@ class Window(QMainWindow):
         self.desk = Desk(application, preferences or Preferences(), self)
         self._panel_wish: bool | None = None
         self.training: TrainingDialog | None = None
+        self.library: LibraryDialog | None = None
         self._sidebar_wish: bool | None = None
         self.topbar = TopBar(self.desk.theme.mode)
         self.chat = ChatPane()
@@ -143,6 +146,7 @@ class Window(QMainWindow):
         self.topbar.server_wanted.connect(self.server.show)
         self.server.switched.connect(self.topbar.show_served)
         self.topbar.train_wanted.connect(self.train)
+        self.topbar.library_wanted.connect(self.manage_models)
         self.chat.composer.sent.connect(self.send)
         self.chat.composer.stopped.connect(self.stop)
         self.chat.asked.connect(self.send)
@@ -151,8 +155,10 @@ class Window(QMainWindow):
         self.session.writer.measured.connect(self.panel.finish_reply)
         self.session.opened.connect(lambda chat: self._on_phase(self.link.phase))
         self.panel.show_drafted.connect(self.chat.transcript.show_drafted)
-        self.panel.measure_wanted.connect(self.link.compare)
+        self.panel.measure_wanted.connect(self.measure)
         self.panel.measure_stopped.connect(self.link.stop)
+        self.panel.train_wanted.connect(self.train)
+        self.session.opened.connect(lambda chat: self.panel.compare.forget())
         self.topbar.gauge.nearly_full.connect(self.chat.notice.info)
         self.desk.theme.changed.connect(self._renew)
         self.unforeseen.connect(self.chat.notice.error)
@@ -171,6 +177,7 @@ class Window(QMainWindow):
         link.plain_measured.connect(self.panel.set_plain)
         link.rounds_done.connect(self.panel.add_rounds)
         link.failed.connect(self._on_failed)
+        link.refused.connect(self._on_refused)
         link.compare_progress.connect(self.panel.compare.show_progress)
         link.compared.connect(self.panel.compare.show_comparison)
         link.notice.connect(self.chat.notice.info)
@@ -183,6 +190,7 @@ class Window(QMainWindow):
             "search": self._search,
             "chats": self.topbar.sidebar.click,
             "settings": self.desk.show_settings,
+            "models": self.manage_models,
             "message": self.chat.composer.field.setFocus,
             "attach": self.chat.composer.choose_files,
             "stop": self.stop,
@@ -228,6 +236,14 @@ class Window(QMainWindow):
             self.topbar.show_stopping()
         self.session.stop()
 
+    def measure(self, settings: DraftSettings) -> None:
+        """Measure plain decoding against `settings` on the last reply shown."""
+        asked = self.session.last_asked()
+        if asked is None:
+            self.panel.compare.tell("Ask something first: its answer is what is measured.")
+        elif self.link.phase == Phase.READY:
+            self.link.compare(settings, *asked)
+
     def train(self) -> None:
         """Open the dialog that trains drafts for the model in memory."""
         info = self.link.info
@@ -239,6 +255,16 @@ class Window(QMainWindow):
             self.training.trained.connect(self.link.load)
         self.training.show()
         self.training.raise_()
+
+    def manage_models(self) -> None:
+        """Open the model library."""
+        if self.library is None:
+            self.library = LibraryDialog(self.link, lambda: self.topbar.gauge.reading, self)
+            self.library.models_changed.connect(self.topbar.show_models)
+            self.desk.theme.changed.connect(self.library.renew)
+        self.library.show()
+        self.library.raise_()
+        self.library.activateWindow()
 
     def new_chat(self) -> None:
         """Show an empty chat; an answer being written goes on in its own."""
@@ -280,6 +306,11 @@ class Window(QMainWindow):
             self.chat.notice.error(sentence, "Turn drafting off", self.panel.drafting.click)
             return
         self.chat.notice.error(sentence, "Retry" if retry else "", retry)
+
+    def _on_refused(self, path, sentence: str) -> None:
+        """A model does not fit into the memory; the user may know better."""
+        self.topbar.show_model(self.link.info.path if self.link.info else None)
+        self.chat.notice.error(sentence, "Load anyway", lambda: self.link.load(path, anyway=True))
 
     def _on_link_closed(self) -> None:
         self.session.close()
@@ -335,6 +366,8 @@ class Window(QMainWindow):
         if self.training is not None:
             self.training.window_closes()
         self.desk.close()
+        if self.library is not None:
+            self.library.shut()
         self.hide()
         self.server.switch.turn_off(wait=False)
         self.link.close()

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.diagnostics import hooks, log, private
@@ -98,6 +98,7 @@ def test_the_home_folder_is_not_named():
     assert str(Path.home()) not in private.Private().scrub(f"No such file: {Path.home() / 'x.gguf'}")
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(before=st.text(max_size=30), chat=st.text(min_size=private.RUN, max_size=80), after=st.text(max_size=30))
 def test_no_long_run_of_a_chat_survives(before, chat, after):
     keep = private.Private()

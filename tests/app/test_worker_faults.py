@@ -12,7 +12,7 @@ from app.engine.sentences import GPU_LOST, explain
 from s3d_core.errors import OUT_OF_MEMORY, ModelError
 from s3d_core.settings import SamplingSettings
 
-PATIENCE_MS = 10_000
+PATIENCE_MS = 60_000
 HELLO = [{"role": "user", "content": "Hello"}]
 TORCHS = "[enforce fail at alloc_cpu.cpp:121] data. DefaultCPUAllocator: can't allocate memory: you tried to allocate"
 

@@ -16,6 +16,7 @@ from s3d_core import gguf as unpacking
 from s3d_core import load as loading
 from s3d_core.engine import Engine
 from s3d_core.errors import ModelError
+from s3d_core.families import ARCHITECTURES
 from s3d_core.gguf import unpacked
 from s3d_core.load import load, pick_device, pick_dtype, stock_model, stop_tokens
 from s3d_core.target import Target
@@ -260,8 +261,31 @@ def test_an_interrupted_unpacking_is_made_anew(file, monkeypatch):
         patch.setattr(unpacking, "_unpack", interrupted)
         with pytest.raises(KeyboardInterrupt):
             read(file)
-    assert (file.parent / "tiny.float32.part").exists()
+    assert (file.parent / f"tiny.float32.{os.getpid()}.part").exists()
     assert not (file.parent / "tiny.float32").exists()
+    assert read(file).target.depth == 6
+    assert sorted(p.name for p in file.parent.iterdir()) == ["tiny.float32", "tiny.gguf"]
+
+
+def test_what_a_killed_unpacking_left_is_cleared_away_and_a_living_ones_is_not(file):
+    dead, living = (file.parent / f"tiny.float32.{owner}.part" for owner in (2**31 - 1, os.getppid()))
+    for folder in (dead, living):
+        folder.mkdir()
+    read(file)
+    assert not dead.exists()
+    assert living.exists()
+
+
+def test_of_two_that_unpack_at_once_the_slower_takes_what_the_faster_made(file, monkeypatch):
+    original = unpacking._unpack
+
+    def overtaken(path, dtype, folder):
+        original(path, dtype, folder)
+        monkeypatch.setattr(unpacking, "_unpack", original)
+        monkeypatch.setattr(os, "getpid", lambda: os.getppid())
+        unpacked(path, dtype, lambda phase, share: None)
+
+    monkeypatch.setattr(unpacking, "_unpack", overtaken)
     assert read(file).target.depth == 6
     assert sorted(p.name for p in file.parent.iterdir()) == ["tiny.float32", "tiny.gguf"]
 
@@ -359,6 +383,19 @@ def test_a_gguf_file_without_weights(file):
 
 def test_the_loader_names_only_families_it_can_run(folder):
     config = json.loads((folder / "config.json").read_text())
-    for name in loading.ARCHITECTURES:
+    for name in ARCHITECTURES:
         (folder / "config.json").write_text(json.dumps(config | {"architectures": [name]}))
         loading.check_folder(folder)
+
+
+def test_two_programs_may_unpack_a_file_at_once(file, monkeypatch):
+    """Each would have written into the other's half-made folder."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    made = []
+    original = unpacking._unpack
+    monkeypatch.setattr(unpacking, "_unpack", lambda *given: made.append(given) or original(*given))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: unpacked(file, torch.float32, lambda phase, share: None), range(4)))
+    assert set(found) == {file.parent / "tiny.float32"}
+    assert len(made) == 1

@@ -294,6 +294,12 @@ def test_from_a_model_to_an_adapter(trained):
     assert card["fingerprint"] == tiny().target.fingerprint()
     assert DraftSettings(**card["defaults"]) == DraftSettings("s3d", skipped=2, draft_length=8)
     assert card["training"]["command"] == "s3d train --steps 6"
+    accepted = {int(skipped): tokens for skipped, tokens in card["accepted_by_skipped"].items()}
+    settings = RECIPE.training
+    middle = card["defaults"]["skipped"]
+    assert {settings.least_skipped, middle, settings.most_skipped} <= set(accepted)
+    assert all(0 <= tokens <= 8 for tokens in accepted.values())
+    assert card["training"]["held_out_tokens_per_round"] == pytest.approx(1 + accepted[middle], abs=2e-3)
     assert card["training"]["steps_done"] == 6
     assert card["training"]["corpus"]["chats"] <= len(chats) - HELD_OUT
     assert card["training"]["settings"]["rank"] == 4

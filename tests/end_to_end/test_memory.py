@@ -47,6 +47,7 @@ def attempt(ids, first=lambda: None):
     release()
     return "".join(text), None
 
+load().close()  # unpacked, and all libraries in memory
 squeeze(100)
 try:
     load()

@@ -121,6 +121,22 @@ def test_every_page_of_the_settings_has_names_and_is_reached_by_tab(dialog, qtbo
     check_tab(dialog, qtbot)
 
 
+@pytest.fixture(params=["server", "training", "library"])
+def other_dialog(request, window, qtbot, home):
+    """The dialogs of the menu."""
+    open_it = {"server": window.server.show, "training": window.train, "library": window.manage_models}
+    open_it[request.param]()
+    found = getattr(window, request.param)
+    qtbot.waitUntil(found.isVisible, timeout=PATIENCE_MS)
+    qtbot.wait(100)
+    return found
+
+
+def test_every_dialog_of_the_menu_has_names_and_is_reached_by_tab(other_dialog, qtbot):
+    check_names(other_dialog, 3)
+    check_tab(other_dialog, qtbot)
+
+
 # -- contrast ----------------------------------------------------------------------------------------------------
 
 
@@ -209,6 +225,13 @@ def test_every_text_of_the_window_and_the_settings_can_be_read_as_it_is_drawn(bu
     window.new_chat()
     found += poor_texts(window)
     assert found == []
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_every_text_of_the_menus_dialogs_can_be_read(window, other_dialog, mode):
+    window.desk.preferences.set_look("theme", mode)
+    QApplication.processEvents()
+    assert poor_texts(other_dialog) == []
 
 
 def test_a_text_that_is_too_faint_would_be_found(window, qtbot):

@@ -23,7 +23,7 @@ import json, sys, time
 from app import bootstrap
 from app.engine import worker
 from ui.scripted import ScriptedEngine, scripted_parts
-worker.real_parts = lambda: scripted_parts(ScriptedEngine(reply="3.14 and 1,5 " * 40))
+worker.real_parts = lambda: scripted_parts(ScriptedEngine(reply="3.14 and 1,5 " * 60, tokens_per_second=60))
 from PySide6.QtCore import QTimer
 from app.ui.window import Window
 
@@ -122,10 +122,13 @@ def finished(program: subprocess.Popen) -> subprocess.CompletedProcess:
     return subprocess.CompletedProcess(program.args, program.returncode, out, err)
 
 
-def test_two_instances_share_a_home(tmp_path):
-    programs = [started(tmp_path), started(tmp_path)]
-    for program in programs:
-        answered(finished(program))
+def test_a_second_instance_leaves_the_first_one_in_peace(tmp_path):
+    first = started(tmp_path)
+    assert first.stdout.readline() == "asked\n"
+    second = finished(started(tmp_path))
+    assert second.returncode == 0, second.stderr
+    assert json.loads(second.stdout.splitlines()[-1]) == {"asked": False, "code": 0}
+    answered(finished(first))
     assert not list((tmp_path / "runs").iterdir())
 
 

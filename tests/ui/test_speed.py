@@ -25,6 +25,8 @@ def test_the_meter_shows_the_recent_rounds_and_then_the_whole_reply():
     assert meter.shown.speedup == pytest.approx(2)
     meter.finish(meter.totals)
     assert meter.shown.tokens_per_second == pytest.approx(360 / 9)
+    meter.set_plain(40.0)
+    assert meter.shown.speedup == pytest.approx(0.8), "what is measured later says nothing of this reply"
 
 
 def test_a_long_reply_keeps_a_bounded_number_of_points_in_order():

@@ -120,6 +120,16 @@ class ChatSession(QObject):
             self._pane.transcript.write_on(reply)
             self._ask(writing)
 
+    def last_asked(self) -> tuple | None:
+        """The arguments of `EngineLink.ask` that would write the last reply shown; None before there is one."""
+        last = self.conversation.find(self.conversation.leaf)
+        if last is None:
+            return None
+        is_reply = last.role == "assistant"
+        attempt = self.conversation.siblings(last).index(last) if is_reply else 0
+        messages = self.conversation.messages(last.parent if is_reply else last.id)
+        return self._prepare(self.conversation.chat_id, messages, attempt)
+
     def stop(self) -> None:
         """Stop what runs."""
         if self._link.busy:

@@ -82,7 +82,7 @@ class Sidebar(QFrame):
         self.search.down.connect(self.list.setFocus)
         delete = QAction("Delete", self.list, shortcut=QKeySequence(QKeySequence.StandardKey.Delete))
         delete.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
-        delete.triggered.connect(lambda: self._chosen() and self.delete(self._chosen()))
+        delete.triggered.connect(self._delete_chosen)
         self.list.addAction(delete)
         row = QHBoxLayout()
         row.setSpacing(4)
@@ -147,6 +147,10 @@ class Sidebar(QFrame):
     def _chosen(self) -> Chat | None:
         row: Row | None = self.list.currentIndex().data(ROW)
         return row.chat if row is not None else None
+
+    def _delete_chosen(self) -> None:
+        if chat := self._chosen():
+            self.delete(chat)
 
     def _open(self, index) -> None:
         row: Row = index.data(ROW)

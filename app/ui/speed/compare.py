@@ -92,19 +92,25 @@ class CompareCard(QWidget):
         for part in (self.bar, self.bars, self.result):
             column.addWidget(part)
         self.forget()
-        self.set_state(False, False, "Measuring begins when a model is ready")
+        self.set_state(False, False)
 
     def forget(self) -> None:
         """What was measured holds no longer."""
         self.bars.hide()
         self.result.hide()
 
-    def set_state(self, possible: bool, running: bool, why_not: str = "") -> None:
+    def tell(self, sentence: str) -> None:
+        """Why nothing was measured."""
+        self.bars.hide()
+        self.result.setText(sentence)
+        self.result.show()
+
+    def set_state(self, possible: bool, running: bool) -> None:
         """Whether measuring can begin, or runs."""
         self._running = running
         self.button.setText("Stop" if running else "Measure")
         self.button.setEnabled(possible or running)
-        self.button.setToolTip("Stop measuring" if running else (HOW if possible else why_not))
+        self.button.setToolTip("Stop measuring" if running else HOW)
         self.button.setAccessibleName("Stop measuring" if running else "Measure plain against drafted")
         self.bar.setVisible(running)
         self.bar.setValue(0)

@@ -48,7 +48,6 @@ class SpeedPanel(QFrame):
         self.setAccessibleName("Speed")
         self._settings = settings
         self._info: ModelInfo | None = None
-        self._has_asked = False
         self.meter = SpeedMeter()
         self.controls = DraftControls()
         self.drafting, self.relaxed = self.controls.drafting, self.controls.relaxed
@@ -133,13 +132,12 @@ class SpeedPanel(QFrame):
         """No model is in memory."""
         self._info, self.meter.plain_ms = None, None
         self.compare.forget()
+        self.start_reply()
         self.controls.show_model(None)
 
     def show_phase(self, phase: str) -> None:
         """What the decoder does now, one of `Phase`."""
-        possible = phase == Phase.READY and self._has_asked
-        why_not = "Measuring waits for the model" if self._has_asked else "Ask something first: its answer is measured"
-        self.compare.set_state(possible, phase == Phase.COMPARING, why_not)
+        self.compare.set_state(phase == Phase.READY, phase == Phase.COMPARING)
 
     def start_reply(self) -> None:
         """A reply begins."""
@@ -150,7 +148,6 @@ class SpeedPanel(QFrame):
 
     def add_rounds(self, rounds: list[Round]) -> None:
         """Rounds that were done."""
-        self._has_asked = True
         self.meter.add(rounds)
         self.strip.add(rounds)
         self.controls.add_rounds(rounds)
@@ -186,8 +183,8 @@ class SpeedPanel(QFrame):
         self.show_drafted.emit(shown)
 
     def _show_figures(self) -> None:
-        shown, whole, plain = self.meter.shown, self.meter.totals, self.meter.plain_ms
-        plain_speed = 1000 / plain if plain else None
+        shown, whole = self.meter.shown, self.meter.totals
+        plain_speed = shown.plain_tokens_per_second
         self.speed.setText(f"{shown.tokens_per_second:.1f}" if shown.tokens else "–")
         self.speedup.setText(f"{shown.speedup:.2f}×" if shown.speedup is not None else "–")
         is_faster = shown.speedup is None or shown.speedup >= 1

@@ -273,7 +273,7 @@ def test_every_control_has_a_name_a_tooltip_and_a_place_in_the_tab_order(window,
 def test_tab_goes_from_the_message_through_the_bar_to_the_sliders(window, qtbot):
     seen = []
     window.chat.composer.field.setFocus()
-    for _ in range(14):
+    for _ in range(20):
         qtbot.keyClick(window.focusWidget(), Qt.Key.Key_Tab)
         seen.append(window.focusWidget().accessibleName())
     wanted = ["New chat", "Model", "Speed panel", "Menu", "Drafting", "Skipped layers", "Draft length", "Tree size"]

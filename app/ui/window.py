@@ -206,6 +206,7 @@ class Window(QMainWindow):
         order = [
             composer.field,
             composer.attach,
+            composer.tune,
             composer.button,
             bar.sidebar,
             bar.new,

@@ -35,7 +35,7 @@ def test_the_menu_switches_between_dark_and_light(open_window, engine, say):
     beside = window.chat.mapTo(window, QPoint(5, 300))
     window.topbar.theme_actions["dark"].trigger()
     assert colours() is DARK
-    assert window.grab().toImage().pixelColor(beside).name() == DARK.window
+    assert window.chat.grab().toImage().pixelColor(5, 5).name() == DARK.window
     window.topbar.theme_actions["light"].trigger()
     assert colours() is LIGHT
-    assert window.grab().toImage().pixelColor(beside).name() == LIGHT.window
+    assert window.chat.grab().toImage().pixelColor(5, 5).name() == LIGHT.window

@@ -49,19 +49,20 @@ def add_model_options(parser: argparse.ArgumentParser, chats: bool = True) -> No
         )
 
 
-def add_draft_options(parser: argparse.ArgumentParser, strategy: bool = True) -> None:
-    """`--strategy --skip --draft --tree --least --exactness`; the first where a command runs a single strategy.
+def add_draft_options(parser: argparse.ArgumentParser, single: bool = True) -> None:
+    """`--skip --draft --tree --least`, and `--strategy --exactness` where a command runs a single one of each.
 
     What is not given is the model's own default.
     """
     group = parser.add_argument_group("drafting (default: what suits the model)")
-    if strategy:
+    if single:
         group.add_argument("--strategy", metavar="NAME", help=", ".join(STRATEGIES))
     group.add_argument("--skip", type=int, metavar="N", help="layers skipped in the draft pass")
     group.add_argument("--draft", type=int, metavar="N", help=f"tokens drafted ahead, 1 to {MAX_DRAFT_LENGTH}")
     group.add_argument("--tree", type=int, metavar="N", help=f"candidates verified at once, 1 to {MAX_TREE_SIZE}")
     group.add_argument("--least", type=float, metavar="P", help="leave out candidates of a lower probability; 0: none")
-    group.add_argument("--exactness", type=float, metavar="X", help="1: exactly the model's own text, 0: fastest")
+    if single:
+        group.add_argument("--exactness", type=float, metavar="X", help="1: exactly the model's own text, 0: fastest")
 
 
 def add_sampling_options(parser: argparse.ArgumentParser) -> None:

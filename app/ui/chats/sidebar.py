@@ -149,10 +149,6 @@ class Sidebar(QFrame):
         if row is not None and row.chat is not None:
             self.delete(row.chat)
 
-    def _delete_chosen(self) -> None:
-        if chat := self._chosen():
-            self.delete(chat)
-
     def _open(self, index) -> None:
         row: Row = index.data(ROW)
         if row.chat is not None:

@@ -162,7 +162,8 @@ def kills_hold(hub, count: int) -> None:
         assert library.verify("Tiny-Chat").name == "Tiny-Chat"
         assert journal.unfinished() == []
         check_bytes(hub)
-        print(f"killed at {moment / total:.0%}; sent in all {sum(hub.sent.values()) / total:.3f} of the model's size")
+        held = sum(len(body) for path, body in hub.repos[NAME].files.items() if hub.sent[path])
+        print(f"killed at {moment / total:.0%}; sent in all {sum(hub.sent.values()) / held:.3f} of the model's size")
 
 
 def start_pull() -> subprocess.Popen:

@@ -225,6 +225,7 @@ def test_every_control_has_a_name_a_tooltip_and_a_place_in_the_tab_order(page, o
     page.start(parse("someone/Nothing"))
     page.refresh()
     wait(qtbot, lambda: names(page.shelf.installed.rows) and page.shelf.downloads.rows)
+    wait(qtbot, lambda: page.downloads.items()[0].state is State.FAILED)
     controls = [*page.findChildren(QAbstractButton), *page.findChildren(QLineEdit)]
     controls = [control for control in controls if control.isVisible() and "qt_" not in control.objectName()]
     assert len(controls) > 15

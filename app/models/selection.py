@@ -5,6 +5,7 @@ import re
 from app.models.hub import Listing, RemoteFile
 from app.models.wanted import Wanted
 from s3d_core.errors import ModelError
+from s3d_core.trust import is_inside
 
 _BESIDE = re.compile(
     r"(generation_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab|chat_template)\.json"
@@ -21,7 +22,7 @@ def choose(listing: Listing, wanted: Wanted) -> tuple[RemoteFile, ...]:
     Raises:
         ModelError: there is nothing in the repo that can be run, or a choice is needed.
     """
-    files = {file.path: file for file in listing.files}
+    files = {file.path: file for file in listing.files if is_inside(file.path)}
     if wanted.file:
         if wanted.file not in files:
             raise ModelError(f"{listing.repo} has no file {wanted.file}{_offer(files)}.")

@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -140,6 +141,7 @@ class TrainingJob:
         self.stop_measuring()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            self._check_disk(order)
             (self.folder / PAUSE).unlink(missing_ok=True)
             staged = self.folder / (_ORDER + ".part")
             staged.write_text(json.dumps(asdict(order)), encoding="utf-8")
@@ -152,6 +154,17 @@ class TrainingJob:
             statuses.write(self.folder, replace(first, process=statuses.this_process(self._process.pid)))
         except OSError as error:
             raise TrainingError(f"Nothing can be written to {self.folder}: {error.strerror or error}.") from error
+
+    def _check_disk(self, order: Order) -> None:
+        if (estimate := self.estimate) is None:
+            return
+        needed = estimate.disk(order.corpus_tokens) - statuses.size_of(self.folder)
+        free = shutil.disk_usage(self.folder).free
+        if free < needed:
+            raise TrainingError(
+                f"Training needs {needed / 1e9:.1f} GB more on the disk, where {free / 1e9:.1f} GB are free; "
+                "free some and start again."
+            )
 
     def resume(self) -> None:
         """Go on with a training that was paused or interrupted.

@@ -251,6 +251,7 @@ class Window(QMainWindow):
         if self.training is None or self.training.info.path != info.path:
             self.training = TrainingDialog(info, self)
             self.training.trained.connect(self.link.load)
+            self.training.ended.connect(lambda said: self.chat.notice.offer(said, "Show", self.train))
         self.training.show()
         self.training.raise_()
 

@@ -1,7 +1,6 @@
 """Both themes can be read, and switching reaches everything."""
 
 import pytest
-from PySide6.QtCore import QPoint
 from ui.scripted import scripted_parts
 
 from app.ui.theme import DARK, LIGHT, colours, contrast
@@ -32,7 +31,6 @@ def test_contrast_of_black_on_white_is_21():
 def test_the_menu_switches_between_dark_and_light(open_window, engine, say):
     window = open_window(scripted_parts(engine))
     say(window, "Hello")
-    beside = window.chat.mapTo(window, QPoint(5, 300))
     window.topbar.theme_actions["dark"].trigger()
     assert colours() is DARK
     assert window.chat.grab().toImage().pixelColor(5, 5).name() == DARK.window

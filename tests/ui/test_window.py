@@ -13,7 +13,7 @@ from ui.scripted import ScriptedEngine, scripted_parts
 from app.engine.parts import Parts
 from app.engine.phase import Phase
 from app.engine.sentences import SLOWER
-from app.ui.window import SAMPLING
+from app.settings.values import ChatSettings
 from s3d_core.errors import ModelError, PromptError
 
 LONG = "word " * 4000
@@ -40,9 +40,10 @@ def test_every_part_of_the_sampling_reaches_the_engine(window, engine, say):
     """The window once passed on the temperature alone, so its top-k and min-p did nothing."""
     say(window, "Hello")
     say(window, "Again")
-    assert [replace(sampling, seed=0) for sampling in engine.sampled] == [SAMPLING] * 2
-    assert SAMPLING.top_k > 0
-    assert SAMPLING.min_p > 0
+    usual = ChatSettings(seed=0).sampling()
+    assert [replace(sampling, seed=0) for sampling in engine.sampled] == [usual] * 2
+    assert usual.top_k > 0
+    assert usual.min_p > 0
 
 
 def test_shift_enter_breaks_the_line(window, engine, qtbot):

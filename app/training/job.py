@@ -64,6 +64,9 @@ def program() -> list[str]:
     return [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "app.cli"]
 
 
+_children: list[subprocess.Popen] = []
+
+
 class TrainingJob:
     """The training of one model's drafts. `folder` holds everything and may be one that a run before has left."""
 
@@ -225,7 +228,7 @@ class TrainingJob:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with (self.folder / _LOG).open("wb") as said:
-                return subprocess.Popen(
+                process = subprocess.Popen(
                     [*program(), *arguments],
                     stdin=subprocess.DEVNULL,
                     stdout=said,
@@ -237,6 +240,10 @@ class TrainingJob:
                 )
         except OSError as error:
             raise TrainingError(f"The training cannot be started: {error.strerror or error}.") from error
+        # Held until it has ended, else it would be a zombie when its job is forgotten.
+        _children[:] = [child for child in _children if child.poll() is None]
+        _children.append(process)
+        return process
 
 
 def jobs() -> list[TrainingJob]:

@@ -20,6 +20,7 @@ _SCALE = [
 _PAPER, _INK, _FAINT, _NOTHING = (255, 255, 255), (28, 32, 38), (104, 112, 122), (225, 227, 230)
 _WIDTH, _HEIGHT, _GAP = 148, 104, 6  # of a cell
 _LEFT, _TOP, _RIGHT, _BOTTOM = 170, 190, 60, 230
+_BAR = 760  # width of the legend
 
 
 def draw(cells: Sequence[Cell], title: str, notes: Sequence[str], path: Path) -> None:
@@ -61,13 +62,15 @@ def draw(cells: Sequence[Cell], title: str, notes: Sequence[str], path: Path) ->
     pen.text((_LEFT + wide // 2, top + high + 56), "layers skipped in the draft pass", _FAINT, _font(26), anchor="mt")
     _upright(image, "tokens drafted ahead", 30, top + high // 2)
     _legend(pen, _LEFT, top + high + 122, wide)
+    if wide > _BAR + 420:
+        pen.text((_LEFT + wide, top + high + 133), "small: tokens per round", _FAINT, _font(22), anchor="rm")
     image.save(path, "PNG", optimize=True)
 
 
 def _cell(pen: ImageDraw.ImageDraw, cell: Cell, left: int, upper: int, is_best: bool) -> None:
     box = (left, upper, left + _WIDTH, upper + _HEIGHT)
     fill = _NOTHING if cell.speed_up is None else colour(cell.speed_up)
-    text = _PAPER if _luminance(fill) < 0.4 else _INK
+    text = _PAPER if _luminance(fill) < 0.5 else _INK
     pen.rounded_rectangle(box, 10, fill)
     middle = left + _WIDTH // 2
     if cell.speed_up is None:
@@ -75,15 +78,15 @@ def _cell(pen: ImageDraw.ImageDraw, cell: Cell, left: int, upper: int, is_best: 
         return
     pen.text((middle, upper + 42), f"{cell.speed_up:.2f}", text, _font(36), anchor="mm")
     per_round = cell.tokens / cell.rounds if cell.rounds else 0.0
-    pen.text((middle, upper + 78), f"{per_round:.2f} / round", text, _font(19), anchor="mm")
+    pen.text((middle, upper + 78), f"{per_round:.2f} a round", text, _font(19), anchor="mm")
     if is_best:
         pen.rounded_rectangle(box, 10, outline=_INK, width=5)
-        pen.rounded_rectangle((left + _WIDTH - 60, upper - 10, left + _WIDTH + 8, upper + 20), 8, _INK)
-        pen.text((left + _WIDTH - 26, upper + 5), "best", _PAPER, _font(20), anchor="mm")
+        pen.rounded_rectangle((left + _WIDTH - 60, upper - 10, left + _WIDTH + 4, upper + 20), 8, _INK)
+        pen.text((left + _WIDTH - 28, upper + 5), "best", _PAPER, _font(20), anchor="mm")
 
 
 def _legend(pen: ImageDraw.ImageDraw, left: int, upper: int, wide: int) -> None:
-    wide = min(wide, 760)
+    wide = min(wide, _BAR)
     low, high = _SCALE[0][0], _SCALE[-1][0]
     for x in range(wide):
         pen.line((left + x, upper, left + x, upper + 22), colour(low + (high - low) * x / (wide - 1)))

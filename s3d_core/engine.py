@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from s3d_core import load as loading
+from s3d_core import pages
 from s3d_core.adapter import CARD, Adapter, read_card
 from s3d_core.auto import Auto
 from s3d_core.chat_template import chat_text
@@ -291,6 +292,7 @@ class Engine:
         for name in ("strategies", "cache", "adapter", "target", "tokenizer"):
             setattr(self, name, None)
         gc.collect()
+        pages.trim()
         if device.type == "cuda":
             torch.cuda.empty_cache()
 

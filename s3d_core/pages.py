@@ -1,4 +1,4 @@
-"""Giving back the memory of weights that were read from a mapped file and are not needed in that form any more."""
+"""Giving memory back to the system: of weights that were mapped from a file, and of a model that is gone."""
 
 import contextlib
 import ctypes
@@ -22,6 +22,13 @@ def _advise() -> Callable | None:
         advise.argtypes, advise.restype = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int], ctypes.c_int
         return advise
     return None
+
+
+def trim() -> None:
+    """Give back what was freed. glibc keeps blocks below some size, which together may be most of a model."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # another C library
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def give_back(tensor: torch.Tensor) -> None:

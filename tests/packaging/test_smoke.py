@@ -95,7 +95,7 @@ def display(environment) -> Iterator[str]:
 
 def test_the_terminal_program_answers_with_s3d_and_without_a_network(bundle, environment, record_property):
     begun = time.monotonic()
-    command = [str(bundle / "s3d"), "ask", "Why does bread rise?", "--max-tokens", "24", "--json"]
+    command = [str(bundle / "s3d"), "ask", "Why does bread rise?", "--max-tokens", "24", "--strategy", "s3d", "--json"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
     record_property("first_answer_s", round(time.monotonic() - begun, 1))
     assert done.returncode == 0, done.stderr

@@ -113,8 +113,9 @@ def left_out(path: Path, config: dict) -> dict:
         field = reader.fields.get(f"{family}.{name}")
         return None if field is None else field.contents()
 
-    context, found = config["max_position_embeddings"], {}
-    rope = {"rope_type": "default", "rope_theta": said("rope.freq_base") or 10000.0}
+    context = config["max_position_embeddings"]
+    found: dict[str, Any] = {}
+    rope: dict[str, Any] = {"rope_type": "default", "rope_theta": said("rope.freq_base") or 10000.0}
     if family == "phi3":
         turned = said("rope.dimension_count")
         if turned:

@@ -46,8 +46,8 @@ def test_the_core_knows_neither_qt_nor_the_app(path):
     assert not imported(path) & (QT | {"app"})
 
 
-@pytest.mark.parametrize("path", sources("app/server"), ids=where)
-def test_the_server_knows_no_qt(path):
+@pytest.mark.parametrize("path", sources("app/attach", "app/server", "app/settings"), ids=where)
+def test_settings_attached_files_and_the_server_know_no_qt(path):
     assert not imported(path) & QT
 
 

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from app.commands import options
+from app.commands import bench_studies, options
 from app.terminal import ProgressLine
 from s3d_core.errors import PromptError, SettingError
 from s3d_core.prompts import read_prompts
@@ -21,7 +21,7 @@ def add_parser(subparsers) -> None:
         description="Measure strategies in turn on the same prompts: medians, ratios and their spread.",
     )
     options.add_model_options(parser)
-    options.add_draft_options(parser, strategy=False)
+    options.add_draft_options(parser, single=False)
     parser.add_argument("--strategies", default="plain,lookup,skip,s3d,hf", metavar="A,B,...",
                         help="of plain, lookup, skip, s3d, hf, hf-lookup, hf-early-exit")  # fmt: skip
     parser.add_argument("--prompts", type=Path, default=PROMPTS, metavar="FILE", help="JSON lines with turns")
@@ -30,6 +30,7 @@ def add_parser(subparsers) -> None:
     parser.add_argument("--temperature", type=float, default=0.0, metavar="X", help="0 (greedy)")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured here")
+    bench_studies.add_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -43,7 +44,10 @@ def run(args: argparse.Namespace) -> int:
         raise SettingError("--strategies is empty; name at least one, for example plain,s3d.")
     if args.json and not args.json.absolute().parent.is_dir():
         raise SettingError(f"The folder of {args.json} does not exist; make it first.")
+    study = bench_studies.chosen(args)
     engine = options.load_engine(args)
+    if study:
+        return study(args, engine, rows, sampling)
     draft = options.draft_settings(args, engine.info.defaults)
     from s3d_core.bench.contenders import assemble
     from s3d_core.bench.run import measure, summary, table

@@ -61,7 +61,7 @@ def machine() -> dict[str, str]:
     memory = psutil.virtual_memory()
     found = {
         "system": platform.platform(),
-        "processor": f"{_processor()}, {os.cpu_count()} cores",
+        "processor": f"{processor()}, {os.cpu_count()} cores",
         "memory": f"{memory.total / 1e9:.1f} GB, {memory.available / 1e9:.1f} GB free",
         "decimals": _decimals(),
     }
@@ -73,7 +73,8 @@ def machine() -> dict[str, str]:
     return found | _gpu()
 
 
-def _processor() -> str:
+def processor() -> str:
+    """What the processor calls itself."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):

@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from app.models.hub import Listing
 from app.models.shape import Shape
 from app.models.wanted import Wanted, parse
 from s3d_core.errors import ModelError
@@ -80,6 +81,21 @@ def find(name: str) -> CatalogueEntry | None:
     """The entry of this name or repo, in any case."""
     wanted = name.strip().lower()
     return next((entry for entry in load() if wanted in (entry.name.lower(), entry.repo.lower())), None)
+
+
+def check(listing: Listing) -> None:
+    """Compare what the hub lists with what the catalogue knows of the same commit.
+
+    Raises:
+        ModelError: a file differs.
+    """
+    entry = find(listing.repo)
+    if entry is None or entry.files is None or entry.revision != listing.commit:
+        return
+    listed = {file.path: (file.bytes, file.sha256) for file in listing.files}
+    for file in entry.files:
+        if listed.get(file.path) != (file.bytes, file.sha256):
+            raise ModelError(f"The hub lists another {file.path} for {entry.name} than was published; do not use it.")
 
 
 def read(path: Path) -> tuple[CatalogueEntry, ...]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from app.models import hub, installing, journal, manifest, selection
+from app.models import catalogue, hub, installing, journal, manifest, selection
 from app.models.halt import Halt, HaltedError
 from app.models.hub import RemoteFile
 from app.models.journal import Journal, local_name
@@ -126,6 +126,7 @@ class Download:
         persist(
             lambda: found.append(hub.look_up(self.wanted)), lambda: 0, self.halt, self._patience, self._tell_trouble
         )
+        catalogue.check(found[0])
         listing = replace(found[0], files=selection.choose(found[0], self.wanted))
         if listing.gguf_architecture and local_name(listing.files[0]).lower().endswith(".gguf"):
             check_gguf_family(listing.gguf_architecture, self.wanted.name)

@@ -18,6 +18,7 @@ from s3d_core.errors import ModelError
 from s3d_core.settings import MAX_TREE_SIZE
 
 PRECISIONS = {"float32": 4, "bfloat16": 2, "float16": 2}
+_SHORT = {"f32": "float32", "bf16": "bfloat16", "f16": "float16"}
 USUAL_CONTEXT = 4096
 CONTEXTS = (131072, 65536, 32768, 16384, 8192, 4096, 2048, 1024)
 # The estimate is good to a tenth; what needs more than this share of what is left is tight.
@@ -132,7 +133,7 @@ def estimate(shape: Shape, precision: str, context: int | None, memory: MemoryRe
     Raises:
         ModelError: the precision is unknown.
     """
-    precision = usual_precision(memory.is_gpu) if precision == "auto" else precision
+    precision = usual_precision(memory.is_gpu) if precision == "auto" else _SHORT.get(precision, precision)
     if precision not in PRECISIONS:
         known = ", ".join(PRECISIONS)
         raise ModelError(f"There is no precision called {precision!r}; choose one of {known}.")
@@ -162,32 +163,24 @@ def largest_context(shape: Shape, precision: str, memory: MemoryReading) -> int 
     return None
 
 
-def refusal(path: Path, memory: MemoryReading) -> str | None:
-    """Why an installed model is not to be loaded: it does not fit with any context. None where it does."""
+def refusal(path: Path, memory: MemoryReading, precision: str = "auto", context: int | None = None) -> str | None:
+    """Why an installed model is not to be loaded: it does not fit, with the context or with any. None where it does."""
     try:
         shape = Shape.of(path)
+        if context is None and largest_context(shape, precision, memory) is not None:
+            return None
+        found = estimate(shape, precision, context or min(USUAL_CONTEXT, shape.context_limit), memory)
     except ModelError:
         return None  # the loader says better what is wrong
-    if largest_context(shape, "auto", memory) is not None:
-        return None
-    return estimate(shape, "auto", min(USUAL_CONTEXT, shape.context_limit), memory).refusal(path.stem)
+    return found.refusal(path.stem) if found.verdict is Verdict.WONT_FIT else None
 
 
-def context_for(path: Path, memory: MemoryReading) -> int | None:
+def context_for(path: Path, memory: MemoryReading, precision: str = "auto") -> int | None:
     """The most tokens of a chat that an installed model has room for here; None for as many as it was made for."""
     try:
-        return largest_context(Shape.of(path), "auto", memory)
+        return largest_context(Shape.of(path), precision, memory)
     except ModelError:
         return None
-
-
-def of_installed(path: Path, precision: str, context: int | None, memory: MemoryReading) -> Fit:
-    """The estimate for a folder or `.gguf` file on this computer.
-
-    Raises:
-        ModelError: the model does not say its sizes, or the precision is unknown.
-    """
-    return estimate(Shape.of(path), precision, context, memory)
 
 
 def usual_precision(is_gpu: bool) -> str:

@@ -90,7 +90,7 @@ def stream(
         hf_raise_for_status(response)
         _check_pin(response, listing, file)
         # After a halt this still takes in what had arrived, and then ends by the broken connection.
-        for chunk in _beyond(part.length, response):
+        for chunk in _beyond(part.length, response, file):
             part_before = part.length
             part.write(chunk)
             came(part.length - part_before)
@@ -98,14 +98,21 @@ def stream(
         raise TransientError(f"The connection to {hub.host()} broke.")
 
 
-def _beyond(offset: int, response) -> Iterator[bytes]:
-    """The body's chunks from `offset` of the file on, also where the whole file is sent instead of the rest."""
+def _beyond(offset: int, response, file: hub.RemoteFile) -> Iterator[bytes]:
+    """The body's chunks from `offset` of the file on, also where the whole file is sent instead of the rest.
+
+    Raises:
+        TransientError: the body is none of the two, as when a network shows its log-in page instead.
+    """
     skip = offset
     if response.status_code == 206:
         said = _RANGE.match(response.headers.get("content-range", ""))
-        if said is None or int(said[1]) != offset:
-            raise TransientError(f"{hub.host()} sent another part of a file than was asked for.")
+        right = said is not None and int(said[1]) == offset and said[2] in ("*", str(file.bytes))
         skip = 0
+    else:
+        right = response.headers.get("content-length", str(file.bytes)) == str(file.bytes)
+    if not right:
+        raise TransientError(f"Something else than {file.path} came from {hub.host()}: does the network ask to log in?")
     for chunk in response.iter_raw():
         if skip >= len(chunk):
             skip -= len(chunk)

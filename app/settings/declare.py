@@ -35,6 +35,7 @@ class Declared:
         kind: "text", "texts", "choice", "whole" or "number".
         low, high, step: bounds of a number, both included.
         none: what it means that there is no number, or nothing where there must be one.
+        start: the number to begin with where there was none.
         choices: value -> what is shown for it.
         unit: shown behind the number.
     """
@@ -49,6 +50,7 @@ class Declared:
     high: float = 0
     step: float = 1
     none: str = ""
+    start: float = 0
     choices: tuple[tuple[str, str], ...] = ()
     unit: str = ""
 

@@ -36,6 +36,7 @@ class ChatSettings(Group):
         high=1_000_000,
         step=256,
         none="As much as the model can",
+        start=4096,
         unit="tokens",
     )
     overflow: Literal["stop", "drop"] = setting(
@@ -146,7 +147,15 @@ class Appearance(Group):
         choices=(("system", "As the system"), ("light", "Light"), ("dark", "Dark")),
     )
     font_size: int | None = setting(
-        None, "Font size", "Of all text in the window.", "appearance", low=7, high=24, none="The system's", unit="pt"
+        None,
+        "Font size",
+        "Of all text in the window.",
+        "appearance",
+        low=7,
+        high=24,
+        none="The system's",
+        start=10,
+        unit="pt",
     )
 
 

@@ -30,15 +30,16 @@ class Desk(QObject):
         self._window = window
         self._dialog: SettingsDialog | None = None
         self._told_dropped = 0
-        preferences.changed.connect(self._on_changed)
 
     def connect_chat(self, link: EngineLink, chat: ChatPane, session: ChatSession) -> None:
         """Take care of the composer, and of what each chat has of its own."""
         self._chat, self._session = chat, session
+        self.preferences.changed.connect(self._on_changed)
         self._drafts = Drafts(chat.composer, self)
         self._context = ContextWatch(link, chat.composer, self.preferences, session, self)
         self._drafts.troubled.connect(chat.notice.error)
         chat.composer.refused.connect(chat.notice.error)
+        chat.composer.tune_wanted.connect(lambda: self.show_settings(only_this=True))
         self.preferences.failed.connect(chat.notice.error)
         session.leaving.connect(lambda chat_id: self._drafts.flush())
         session.opened.connect(self._open_chat)
@@ -52,11 +53,12 @@ class Desk(QObject):
         preferences = self.preferences
         return preferences.prompted(messages), preferences.sampling(attempt), preferences.plan
 
-    def show_settings(self) -> None:
-        """Open the settings beside the window."""
+    def show_settings(self, only_this: bool = False) -> None:
+        """Open the settings beside the window: those of all chats, or those of the chat that is shown."""
         if self._dialog is None:
             self._dialog = SettingsDialog(self.preferences, self._window)
             self.theme.changed.connect(self._dialog.renew)
+        self._dialog.show_scope(only_this)
         self._dialog.show()
         self._dialog.raise_()
         self._dialog.activateWindow()
@@ -91,6 +93,7 @@ class Desk(QObject):
         self._context.renew()
 
     def _on_changed(self) -> None:
+        self._chat.composer.show_tuned(bool(self.preferences.own))
         look = self.preferences.settings.appearance
         if look != self._look:
             self._look = look

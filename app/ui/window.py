@@ -11,7 +11,6 @@ from app.engine.link import EngineLink
 from app.engine.phase import Phase
 from app.hardware import MemoryReading
 from app.server.switch import Switch
-from app.settings.values import ChatSettings
 from app.ui import shortcuts
 from app.ui.chat.pane import ChatPane
 from app.ui.chat.session import ChatSession
@@ -29,7 +28,6 @@ from s3d_core.stats import ModelInfo
 NARROW = 900
 # From this width on there is room for the chats at the left and the speed panel at the right.
 NARROW_FOR_BOTH = 1080
-SAMPLING = ChatSettings(seed=0).sampling()
 
 _WHY_NOT = {
     Phase.FETCHING: "The model is being fetched …",
@@ -206,6 +204,7 @@ class Window(QMainWindow):
         order = [
             composer.field,
             composer.attach,
+            composer.tune,
             composer.button,
             bar.sidebar,
             bar.new,
@@ -252,6 +251,7 @@ class Window(QMainWindow):
         if self.training is None or self.training.info.path != info.path:
             self.training = TrainingDialog(info, self)
             self.training.trained.connect(self.link.load)
+            self.training.ended.connect(lambda said: self.chat.notice.offer(said, "Show", self.train))
         self.training.show()
         self.training.raise_()
 

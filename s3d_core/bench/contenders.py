@@ -31,6 +31,7 @@ class Reply:
         first_tokens: tokens that came with the first pass.
         rounds: verify passes after the prompt was read.
         accepted_per_slot, tried_per_slot: see `stats.Totals`; empty for peers.
+        relaxed: tokens that plain decoding would not have chosen.
     """
 
     ids: list[int]
@@ -40,6 +41,7 @@ class Reply:
     rounds: int
     accepted_per_slot: list[int]
     tried_per_slot: list[int]
+    relaxed: int = 0
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -74,9 +76,11 @@ class Ours:
         passes: list[tuple[float, int]] = []
         tried: list[int] = []
         accepted: list[int] = []
+        relaxed = 0
         began = time.perf_counter()
         for done in self._engine.generate(ids, self._draft, sampling):
             written += done.ids
+            relaxed += done.relaxed
             passes.append((time.perf_counter(), len(written)))
             grow = done.depth - len(tried)
             tried += [0] * grow
@@ -84,7 +88,7 @@ class Ours:
             for slot in range(done.depth):
                 tried[slot] += 1
                 accepted[slot] += slot < done.accepted
-        return _reply(written, began, passes, accepted, tried)
+        return replace(_reply(written, began, passes, accepted, tried), relaxed=relaxed)
 
 
 class Transformers:

@@ -79,3 +79,48 @@ def test_a_prompt_file_that_cannot_be_used(home, tmp_path, capsys, content, said
         path.write_bytes(content)
     assert said in refusal(capsys, "bench", "--prompts", str(path))
     assert not home.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--sweep", "map.jpg"), "give it a name that ends in .png, not 'map.jpg'"),
+        (("--sweep", "/no/such/folder/map.png"), "The folder of /no/such/folder/map.png does not exist"),
+        (("--sweep", "map.png", "--exactness", "1,0"), "two studies"),
+        (("--exactness", "0.5,0"), "1 among them"),
+        (("--exactness", "1,1"), "different numbers"),
+        (("--exactness", "1,2"), "exactness must be a number from 0 to 1"),
+    ],
+)
+def test_studies_that_cannot_be_done_are_refused_before_anything_is_loaded(home, capsys, arguments, said):
+    assert said in refusal(capsys, "bench", *arguments)
+
+
+@pytest.mark.parametrize("arguments", [("--sweep", "map.png"), ("--exactness", "1,0")])
+def test_studies_need_an_adapter(default_model, tmp_path, monkeypatch, capsys, arguments):
+    monkeypatch.chdir(tmp_path)
+    chosen = ("--model", str(default_model), "--adapter", "none", "--dtype", "float32", "--limit", "1")
+    assert "has no draft adapter" in refusal(capsys, "bench", *chosen, *arguments)
+    assert not (tmp_path / "map.png").exists()
+
+
+@pytest.mark.thorough
+def test_a_small_sweep_is_drawn_and_ends_with_json(default_model, tmp_path, capsys):
+    picture, written = tmp_path / "map.png", tmp_path / "sweep.json"
+    chosen = ("--model", str(default_model), "--limit", "1", "--max-tokens", "16", "--json", str(written))
+    assert main(["bench", *chosen, "--sweep", str(picture)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    found = json.loads(lines[-1], parse_constant=pytest.fail)
+    assert found == json.loads(written.read_text())
+    assert len(found["sweep"]["cells"]) == 36
+    assert found["sweep"]["best"] in found["sweep"]["cells"]
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.thorough
+def test_what_relaxing_costs_ends_with_json(default_model, capsys):
+    chosen = ("--model", str(default_model), "--limit", "1", "--max-tokens", "16")
+    assert main(["bench", *chosen, "--exactness", "1,0"]) == 0
+    exact, relaxed = json.loads(capsys.readouterr().out.splitlines()[-1])["exactness"]["positions"]
+    assert (exact["relaxed_share"], exact["same_text_as_exact"], exact["sums"]) == (0, 2, 1)
+    assert relaxed["tokens_per_round"] >= exact["tokens_per_round"]

@@ -3,6 +3,7 @@
 import pytest
 from ui.scripted import ScriptedEngine, scripted_parts
 
+from app.chats.overflow import DROP, ContextPlan
 from app.engine.compare import TOKENS, TURNS, Comparison, Run, compare
 from app.engine.link import EngineLink
 from app.engine.phase import Phase
@@ -82,6 +83,14 @@ def test_the_thread_measures_in_turn_and_tells_how_far_it_is(link, qtbot):
     assert {(of.seed, of.max_tokens) for of in link.engine.sampled} == {(3, TOKENS)}
     assert steps
     qtbot.waitUntil(lambda: link.phase == Phase.READY, timeout=PATIENCE_MS)
+
+
+def test_a_chat_longer_than_the_context_is_measured_without_its_oldest_turns(link, qtbot):
+    turns = [("user", "old " * 60), ("assistant", "said " * 60), ("user", "newest")]
+    messages = [{"role": role, "content": text} for role, text in turns]
+    with qtbot.waitSignal(link.compared, timeout=PATIENCE_MS):
+        link.compare(DraftSettings(), messages, SamplingSettings(), ContextPlan(limit=100, overflow=DROP))
+    assert link.engine.asked[-1] == messages[-1:]
 
 
 def test_a_stopped_measurement_gives_nothing_and_is_no_failure(link, qtbot):

@@ -38,7 +38,7 @@ def make_link(qtbot):
 
 
 def test_rounds_arrive_in_order_before_the_end(make_link, qtbot):
-    engine = ScriptedEngine(reply="0123456789" * 40, tokens_per_second=2000)
+    engine = ScriptedEngine(reply="0123456789" * 400, tokens_per_second=2000)
     link, events = make_link(scripted_parts(engine)), []
     link.rounds_done.connect(lambda rounds: events.append("".join(done.text for done in rounds)))
     with qtbot.waitSignal(link.finished, timeout=PATIENCE_MS) as end:
@@ -46,7 +46,7 @@ def test_rounds_arrive_in_order_before_the_end(make_link, qtbot):
     totals = end.args[0]
     assert "".join(events) == engine.reply
     assert 1 < len(events) < totals.rounds
-    assert totals.tokens == 100
+    assert totals.tokens == 1000
     assert totals.plain_ms == engine.plain_ms
 
 

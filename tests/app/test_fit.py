@@ -97,6 +97,10 @@ def test_a_model_is_refused_only_where_no_context_helps(tmp_path):
     assert fit.context_for(folder, memory(24)) in fit.CONTEXTS
     assert fit.context_for(folder, memory(400)) == 131072
     assert fit.refusal(folder, memory(6)).startswith("phi needs ")
+    # What was asked for by name is not swapped for something else.
+    assert fit.refusal(folder, memory(24), "bf16", 4096) is None
+    said = fit.refusal(folder, memory(24), "auto", 131072)
+    assert said.endswith("it fits as bfloat16 with a context of 8,192 tokens.")
     (folder / "config.json").write_text("{")
     assert fit.refusal(folder, memory(6)) is None
     assert fit.context_for(folder, memory(6)) is None

@@ -27,6 +27,12 @@ def test_bounds_are_kept_and_said(declared):
             ChatSettings().changed(declared.name, bad)
 
 
+def test_every_number_can_start_within_its_bounds():
+    for declared in (*CHAT.values(), *APPEARANCE.values()):
+        if declared.none:
+            assert declared.low <= declared.start <= declared.high
+
+
 def test_what_the_bounds_allow_the_decoder_takes():
     for declared in NUMBERS:
         for edge in (declared.low, declared.high):

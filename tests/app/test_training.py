@@ -15,13 +15,13 @@ from core.files import save_folder
 from app.models import places
 from app.training import status as statuses
 from app.training.job import EFFORTS, Order, TrainingJob, jobs
-from app.training.measure import Estimate
+from app.training.measure import Estimate, keep_estimate
 from app.training.reporter import PausedError, Reporter
 from app.training.status import PAUSE, State, Status
 from s3d_core.errors import TrainingError
 from s3d_core.train.recipe import Progress
 
-PATIENCE = 240
+PATIENCE = 600
 
 
 def until(condition, seconds=PATIENCE):
@@ -31,6 +31,18 @@ def until(condition, seconds=PATIENCE):
             return
         time.sleep(0.05)
     raise AssertionError("waited in vain")
+
+
+def reach(job: TrainingJob, *states: str, done: int = 0) -> None:
+    """Wait for a state; a training that fails meanwhile says why."""
+
+    def there() -> bool:
+        status = job.status
+        assert status is not None
+        assert status.state != State.FAILED, f"{status.sentence} {job.last_line}"
+        return status.state in states and status.done >= done
+
+    until(there)
 
 
 def held(folder: Path) -> Status:
@@ -137,6 +149,14 @@ def test_an_estimate_grows_with_the_effort():
     assert found.disk(200_000) > 10**8
 
 
+def test_a_disk_that_is_too_full_is_said_before_anything_starts(tmp_path):
+    job = TrainingJob(tmp_path / "job")
+    keep_estimate(job.folder, Estimate(500.0, 4.0, 60.0, 10**18))
+    with pytest.raises(TrainingError, match="GB more on the disk"):
+        job.start(Order("model", 1000, 2, 2))
+    assert job.status is None
+
+
 # A real process on a tiny model.
 
 
@@ -146,7 +166,9 @@ def model(tmp_path_factory):
 
 
 @pytest.fixture
-def job(home, model):
+def job(home, model, monkeypatch):
+    # Tiny matrices only lose by threads that wait for each other.
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     job = TrainingJob.of_model("tiny")
     assert job.folder == places.adapters_dir() / "tiny"
     yield job
@@ -167,7 +189,7 @@ def test_a_training_is_paused_survives_its_window_and_goes_on(job, model):
     job.start(order_for(model, 100_000))
     with pytest.raises(TrainingError, match="being trained already"):
         job.start(order_for(model, 5))
-    until(lambda: job.status.state == State.TRAINING and job.status.done >= 3)
+    reach(job, State.TRAINING, done=3)
     assert job.status.before > 0
     assert job.status.curve[0][0] == 2
     assert job.status.disk_bytes > 0
@@ -178,7 +200,7 @@ def test_a_training_is_paused_survives_its_window_and_goes_on(job, model):
     process = psutil.Process(other.status.process[0])
     assert process.pid != os.getpid()
     other.pause()
-    until(lambda: job.status.state == State.PAUSED)
+    reach(job, State.PAUSED)
     reached = job.status.done
     assert not (job.folder / "adapter.json").exists()
     until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
@@ -186,7 +208,7 @@ def test_a_training_is_paused_survives_its_window_and_goes_on(job, model):
     written = json.loads((job.folder / "job.json").read_text())
     (job.folder / "job.json").write_text(json.dumps(written | {"steps": reached + 2}))
     job.resume()
-    until(lambda: job.status.state == State.DONE)
+    reach(job, State.DONE)
     done = job.status
     assert done.done == reached + 2
     assert done.after > 0
@@ -206,9 +228,9 @@ def test_a_training_is_paused_survives_its_window_and_goes_on(job, model):
 @pytest.mark.slow
 def test_a_training_that_is_killed_is_interrupted_and_one_that_is_cancelled_leaves_nothing(job, model):
     job.start(order_for(model, 100_000))
-    until(lambda: job.status.state in (State.CORPUS, State.TRAINING))
+    reach(job, State.CORPUS, State.TRAINING)
     psutil.Process(job.status.process[0]).kill()
-    until(lambda: job.status.state == State.INTERRUPTED)
+    reach(job, State.INTERRUPTED)
     # A training under way is no adapter, and nobody is told of a damaged one.
     from s3d_core.engine import Engine
 
@@ -216,7 +238,7 @@ def test_a_training_that_is_killed_is_interrupted_and_one_that_is_cancelled_leav
     assert not engine.info.has_adapter
     assert engine.info.notice is None
     job.resume()
-    until(lambda: job.status.state in (State.CORPUS, State.TRAINING))
+    reach(job, State.CORPUS, State.TRAINING)
     number = job.status.process[0]
     job.cancel()
     assert not job.folder.exists()

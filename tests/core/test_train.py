@@ -317,7 +317,7 @@ def test_an_interrupted_run_goes_on_where_it_was(trained, tmp_path):
     assert Adapter.load(tmp_path, tiny().target).card["training"]["steps_done"] == 2
     reported = []
     resumed = train(tiny(), RECIPE, tmp_path, lambda p: reported.append(p))
-    assert [(p.phase, p.done) for p in reported] == [("training", n) for n in (3, 4, 5, 6)]
+    assert [(p.phase, p.done) for p in reported] == [*(("training", n) for n in (3, 4, 5, 6)), ("finishing", 6)]
     assert same(resumed.tensors(), adapter.tensors())
 
 

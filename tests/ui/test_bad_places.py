@@ -18,12 +18,13 @@ from app.engine.sentences import TOO_LONG
 
 # Opens the window on the scripted engine, asks, waits for the answer, closes.
 SCRIPT = """
-import json, sys, time
+import json, os, sys, time
 {before}
 from app import bootstrap
 from app.engine import worker
 from ui.scripted import ScriptedEngine, scripted_parts
-worker.real_parts = lambda: scripted_parts(ScriptedEngine(reply="3.14 and 1,5 " * 60, tokens_per_second=60))
+RATE = float(os.environ.get("TOKENS_PER_SECOND", "100"))
+worker.real_parts = lambda: scripted_parts(ScriptedEngine(reply="3.14 and 1,5 " * 60, tokens_per_second=RATE))
 from PySide6.QtCore import QTimer
 from app.ui.window import Window
 
@@ -123,23 +124,26 @@ def finished(program: subprocess.Popen) -> subprocess.CompletedProcess:
 
 
 def test_a_second_instance_leaves_the_first_one_in_peace(tmp_path):
-    first = started(tmp_path)
-    assert first.stdout.readline() == "asked\n"
-    second = finished(started(tmp_path))
+    # So slow that it is still writing when the second one comes.
+    with started(tmp_path, TOKENS_PER_SECOND="1") as first:
+        assert first.stdout.readline() == "asked\n"
+        second = finished(started(tmp_path))
+        first.terminate()
+        done = finished(first)
     assert second.returncode == 0, second.stderr
     assert json.loads(second.stdout.splitlines()[-1]) == {"asked": False, "code": 0}
-    answered(finished(first))
+    assert json.loads(done.stdout.splitlines()[-1])["code"] == 0
     assert not list((tmp_path / "runs").iterdir())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows stops no process")
 def test_a_sleep_in_the_middle_of_an_answer(tmp_path):
-    program = started(tmp_path)
-    assert program.stdout.readline() == "asked\n"
-    program.send_signal(signal.SIGSTOP)
-    time.sleep(1.5)
-    program.send_signal(signal.SIGCONT)
-    answered(finished(program))
+    with started(tmp_path) as program:
+        assert program.stdout.readline() == "asked\n"
+        program.send_signal(signal.SIGSTOP)
+        time.sleep(1.5)
+        program.send_signal(signal.SIGCONT)
+        answered(finished(program))
 
 
 def test_memory_that_ends_mid_answer_keeps_it_and_offers_to_go_on_plainly(window, engine, say, qtbot, monkeypatch):

@@ -32,6 +32,7 @@ def test_measuring_needs_a_question_and_shows_both_speeds(window, engine, say, q
     qtbot.mouseClick(card.button, Qt.MouseButton.LeftButton)
     assert card.result.text().startswith("Ask something first")
     assert window.link.phase == Phase.READY
+    window.desk.preferences.set_chat("seed", 3)  # else every answer has another
     say(window, "Hello")
     seen, asked = len(engine.seen), engine.sampled[-1]
     qtbot.mouseClick(card.button, Qt.MouseButton.LeftButton)
@@ -40,7 +41,8 @@ def test_measuring_needs_a_question_and_shows_both_speeds(window, engine, say, q
     qtbot.waitUntil(lambda: window.link.phase == Phase.READY, timeout=PATIENCE_MS)
     assert [settings.strategy for settings in engine.seen[seen:]][::3] == ["plain", "s3d", "plain", "s3d"]
     assert engine.asked[-1] == [{"role": "user", "content": "Hello"}]
-    assert engine.sampled[-1] == replace(asked, max_tokens=TOKENS)
+    assert len({sampling.seed for sampling in engine.sampled[-4:]}) == 1
+    assert engine.sampled[-1] == replace(asked, max_tokens=TOKENS, seed=engine.sampled[-1].seed)
     assert "✓ The same" in card.result.text()
     assert "Plain " in card.bars.accessibleDescription()
     assert len(window.conversation.turns) == 2, "measuring adds nothing to the chat"

@@ -97,6 +97,14 @@ def test_no_number_and_a_number_again(dialog, preferences, qtbot):
     assert preferences.chat.seed is None
 
 
+def test_a_number_where_there_was_none_begins_with_a_sensible_one(dialog, preferences, qtbot):
+    qtbot.mouseClick(control(dialog, "context").none, Qt.MouseButton.LeftButton)
+    assert preferences.chat.context == 4096
+    dialog.pages.setCurrentRow(2)
+    qtbot.mouseClick(dialog.appearance.rows["font_size"].control.none, Qt.MouseButton.LeftButton)
+    assert preferences.settings.appearance.font_size == 10
+
+
 def test_texts_are_taken_a_moment_after_the_last_key_or_when_the_field_is_left(dialog, preferences, qtbot):
     prompt = control(dialog, "system_prompt").edit
     qtbot.keyClicks(prompt, "Be brief.")
@@ -157,6 +165,21 @@ def test_a_chats_own_settings_hold_when_it_is_opened_again(window, engine, say, 
     window.session.open_chat(first)
     say(window, "Hello")
     assert [sampling.top_k for sampling in engine.sampled] == [5, 40, 5]
+
+
+def test_the_composers_button_shows_this_chats_own_settings(window, say, qtbot):
+    tune = window.chat.composer.tune
+    assert tune.toolTip() == "Settings of this chat"
+    qtbot.mouseClick(tune, Qt.MouseButton.LeftButton)
+    dialog = window.findChild(SettingsDialog)
+    assert dialog.bar.only_this
+    type_number(qtbot, control(dialog, "top_k").spin, "9")
+    assert window.desk.preferences.own == {"top_k": 9}
+    assert tune.toolTip() == "This chat has settings of its own"
+    say(window, "Hello")
+    window.new_chat()
+    assert tune.toolTip() == "Settings of this chat"
+    assert control(dialog, "top_k").spin.value() == 40
 
 
 def name_it(dialog, qtbot, button, name):

@@ -89,6 +89,18 @@ def test_the_end_offers_to_load_the_model_with_its_drafts(dialog, job, qtbot):
     assert caught.args == [Path(INFO.path)]
 
 
+def test_an_end_that_nobody_watches_is_told(dialog, job):
+    said = []
+    dialog.ended.connect(said.append)
+    tell(job, State.TRAINING)
+    dialog.look()
+    dialog.hide()
+    for _ in range(2):
+        tell(job, State.DONE, after=1.44)
+        dialog.look()
+    assert said == ["Drafts for Scripted-135M are trained, 1.44 times as fast as plain decoding."]
+
+
 def test_an_error_is_shown_with_what_can_be_done(dialog, job):
     tell(job, State.FAILED, sentence="The corpus holds no chat long enough to train on.")
     dialog.look()

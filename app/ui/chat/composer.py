@@ -26,12 +26,14 @@ class Composer(QFrame):
         stopped: the user wants what runs to end.
         edited: the message is another one; a moment after the last key.
         refused: a sentence about a file that cannot be attached.
+        tune_wanted: the user wants to see this chat's own settings.
     """
 
     sent = Signal(str)
     stopped = Signal()
     edited = Signal()
     refused = Signal(str)
+    tune_wanted = Signal()
 
     def __init__(self, parent=None):
         super().__init__(parent)
@@ -51,6 +53,11 @@ class Composer(QFrame):
         self.attach.setAccessibleName(self.tr("Attach files"))
         self.attach.setIconSize(QSize(20, 20))
         self.attach.clicked.connect(self.choose_files)
+        self.tune = QToolButton()
+        self.tune.setAccessibleName(self.tr("Settings of this chat"))
+        self.tune.setIconSize(QSize(20, 20))
+        self.tune.clicked.connect(self.tune_wanted)
+        self._tuned = False
         self.meter = ContextMeter()
         self.button = QPushButton(objectName="Send")
         self.button.setFixedSize(34, 34)
@@ -61,6 +68,7 @@ class Composer(QFrame):
         below = QHBoxLayout()
         below.setSpacing(8)
         below.addWidget(self.attach)
+        below.addWidget(self.tune)
         below.addStretch(1)
         below.addWidget(self.meter)
         below.addWidget(self.button)
@@ -119,6 +127,14 @@ class Composer(QFrame):
         self._busy = answering
         self._renew_state()
 
+    def show_tuned(self, tuned: bool) -> None:
+        """Say whether this chat has settings of its own."""
+        self._tuned = tuned
+        own = self.tr("This chat has settings of its own") if tuned else self.tr("Settings of this chat")
+        self.tune.setToolTip(own)
+        self.tune.setAccessibleDescription(own if tuned else "")
+        self.tune.setIcon(icon("settings", colours().accent if tuned else colours().muted))
+
     def choose_files(self) -> None:
         """Let the user choose files to attach."""
         dialog = QFileDialog(self, self.tr("Attach files"))
@@ -132,6 +148,7 @@ class Composer(QFrame):
         """Take the theme's present colours."""
         self.attach.setIcon(icon("attach", colours().muted))
         self.chips.renew()
+        self.show_tuned(self._tuned)
         self._renew_state()
 
     # -- inside --------------------------------------------------------------------------------------------------

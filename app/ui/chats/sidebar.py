@@ -119,7 +119,7 @@ class Sidebar(QFrame):
     def renew(self) -> None:
         """Take the theme's present colours."""
         self.menu.setIcon(icon("menu"))
-        self.search.renew()
+        self.search.update()
         self.list.viewport().update()
 
     def start_search(self) -> None:
@@ -144,13 +144,10 @@ class Sidebar(QFrame):
 
     # -- inside --------------------------------------------------------------------------------------------------
 
-    def _chosen(self) -> Chat | None:
-        row: Row | None = self.list.currentIndex().data(ROW)
-        return row.chat if row is not None else None
-
     def _delete_chosen(self) -> None:
-        if chat := self._chosen():
-            self.delete(chat)
+        row: Row | None = self.list.currentIndex().data(ROW)
+        if row is not None and row.chat is not None:
+            self.delete(row.chat)
 
     def _open(self, index) -> None:
         row: Row = index.data(ROW)

@@ -14,12 +14,13 @@ from PySide6.QtWidgets import (
     QMessageBox,
     QProgressBar,
     QPushButton,
+    QToolButton,
     QVBoxLayout,
 )
 
 from app.engine.link import EngineLink
 from app.hardware import MemoryReading
-from app.models import catalogue, embedded, library, remains
+from app.models import catalogue, embedded, journal, library, remains
 from app.models.catalogue import CatalogueEntry
 from app.models.downloads import Downloads, State
 from app.models.fit import USUAL_CONTEXT, Fit, estimate
@@ -99,6 +100,9 @@ class LibraryDialog(QDialog):
         self.search.setToolTip("Search the models below, or give the name or address of a model on the hub (Ctrl+F)")
         self.search.setAccessibleName("Search or name a model")
         self.search.setMinimumHeight(32)
+        for clear in self.search.findChildren(QToolButton):
+            clear.setAccessibleName("Clear the search")
+            clear.setToolTip("Clear the search")
         self.fetch = QPushButton("Download", toolTip="Fetch the model that is named at the left from the hub")
         self.fetch.setProperty("primary", True)
         self.fetch.setEnabled(False)
@@ -326,6 +330,8 @@ class LibraryDialog(QDialog):
         memory = self._memory()
         for offer in self._offers:
             offer.show_fit(_fit(offer.entry.shape, offer.entry.precision, memory))
+        for wanted, coming in self._rows.items():
+            coming.show_fit(_fit(_shape_of(wanted), "auto", memory))
         for row in self._here:
             row.show_fit(_fit(self._shapes.get(str(row.model.path)), "auto", memory))
 
@@ -368,6 +374,16 @@ def _scan(report: Report) -> tuple[list[InstalledModel], dict[str, Shape], list[
         except ModelError:
             continue  # it says nothing of its size, so there is no pill
     return models, shapes, library.damaged()
+
+
+def _shape_of(wanted: Wanted) -> Shape | None:
+    """The shape of a model on its way, known from the catalogue or when its configuration is here."""
+    if entry := catalogue.find(wanted.repo):
+        return entry.shape
+    try:
+        return Shape.of(journal.folder_of(wanted) / "files")
+    except ModelError:
+        return None
 
 
 def _fit(shape: Shape | None, precision: str, memory: MemoryReading | None) -> Fit | None:

@@ -63,6 +63,8 @@ class NumberControl(Control):
         self.spin.setKeyboardTracking(False)
         self.spin.setMinimumWidth(128)
         self.spin.setAlignment(Qt.AlignmentFlag.AlignRight)
+        if declared.none:
+            self.spin.setValue(int(declared.start))
         self.spin.valueChanged.connect(self._tell)
         self.none = Switch()
         self.none.setAccessibleName(f"{declared.title}: {declared.none}")
@@ -79,6 +81,7 @@ class NumberControl(Control):
             part.blockSignals(True)
         self.none.setChecked(value is None)
         self.spin.setEnabled(value is not None)
+        # What is not a number stays as it was: what the user may go back to.
         if value is not None:
             self.spin.setValue(value)
         for part in (self.none, self.spin):

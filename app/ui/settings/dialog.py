@@ -70,6 +70,12 @@ class SettingsDialog(QDialog):
         self.resize(760, 620)
         self.setMinimumSize(560, 380)
 
+    def show_scope(self, only_this: bool) -> None:
+        """Show the settings of all chats, or of the chat that is shown."""
+        self.bar.scope.setCurrentIndex(self.bar.scope.findData(only_this))
+        if only_this and self._stack.currentWidget() not in (self.chat, self.sampling):
+            self.pages.setCurrentRow(0)
+
     @property
     def said(self) -> str:
         """The sentence at the foot."""
@@ -83,6 +89,8 @@ class SettingsDialog(QDialog):
 
     def renew(self) -> None:
         """Take the theme's present colours and fonts."""
+        self.pages.ensurePolished()
+        self.pages.doItemsLayout()
         self.pages.setFixedWidth(max(150, self.pages.sizeHintForColumn(0) + 34))
         for page in (self.chat, self.sampling, self.appearance):
             page.renew()

@@ -1,6 +1,6 @@
 """The speed panel: what drafting brings, and the controls that change it while the model writes."""
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from app.engine.live import LiveSettings
@@ -15,7 +15,8 @@ from app.ui.speed.strip import RoundStrip
 from app.ui.theme import colours
 from s3d_core.stats import ModelInfo, Round, Totals
 
-PANEL_WIDTH = 316
+# In the mean width of a letter.
+_WIDTH, _NARROWEST, _WIDEST = 46, 316, 480
 _NOT_MEASURED = "Plain decoding has not been measured on this machine yet"
 _HOW_SPEED = (
     "Tokens over the measured time of the rounds: the last 1.5 seconds while an answer is written, then all of it. "
@@ -44,7 +45,6 @@ class SpeedPanel(QFrame):
     def __init__(self, settings: LiveSettings, parent=None):
         super().__init__(parent)
         self.setObjectName("SpeedPanel")
-        self.setFixedWidth(PANEL_WIDTH)
         self.setAccessibleName("Speed")
         self._settings = settings
         self._info: ModelInfo | None = None
@@ -78,6 +78,7 @@ class SpeedPanel(QFrame):
         self.controls.train_wanted.connect(self.train_wanted)
         self.compare.wanted.connect(lambda: self.measure_wanted.emit(self.controls.wish))
         self.compare.stop_wanted.connect(self.measure_stopped)
+        self._fit()
         self.renew()
 
     # -- building ------------------------------------------------------------------------------------------------
@@ -171,7 +172,17 @@ class SpeedPanel(QFrame):
         self._show_figures()
         self.update()
 
+    def changeEvent(self, event: QEvent) -> None:
+        """Other letters need another width."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._fit()
+
     # -- inside --------------------------------------------------------------------------------------------------
+
+    def _fit(self) -> None:
+        wanted = _WIDTH * self.fontMetrics().averageCharWidth()
+        self.setFixedWidth(min(_WIDEST, max(_NARROWEST, wanted)))
 
     def _on_changed(self) -> None:
         if self._info is not None:

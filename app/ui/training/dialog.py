@@ -31,9 +31,11 @@ class TrainingDialog(QDialog):
 
     Signals:
         trained: path of a model whose drafts are ready, when the user wants it to be loaded with them.
+        ended: a sentence, when a training that was seen running has come to its end.
     """
 
     trained = Signal(object)
+    ended = Signal(str)
 
     def __init__(self, info: ModelInfo, parent=None, job: TrainingJob | None = None):
         super().__init__(parent)
@@ -41,6 +43,7 @@ class TrainingDialog(QDialog):
         self.setObjectName("Training")
         self.info, self.job = info, job or TrainingJob.of_model(info.name)
         self.prompts: Path | None = None
+        self._was_running = False
         self._build()
         self._timer = QTimer(self, interval=_LOOK_MS)
         self._timer.timeout.connect(self.look)
@@ -125,6 +128,9 @@ class TrainingDialog(QDialog):
         self.cancel.setVisible(running or resumable)
         self.use.setVisible(done)
         self._show(status)
+        if self._was_running and not running and status is not None and not self.isVisible():
+            self.ended.emit(words.ended(self.info.name, status))
+        self._was_running = running
 
     def _show(self, status: Status | None) -> None:
         self.bar.setVisible(status is not None and status.is_running)

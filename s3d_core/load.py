@@ -164,13 +164,14 @@ def _config(folder: Path):
 
 def stop_tokens(tokenizer, config, generation=None) -> frozenset[int]:
     """Every token that ends a reply: as configured, and the known end-of-turn tokens of the vocabulary."""
-    found: set[int | None] = set()
+    found: list[Any] = []
     for source in (generation, config, tokenizer):
         eos = getattr(source, "eos_token_id", None)
-        found |= set(eos) if isinstance(eos, (list, tuple)) else {eos}
+        found += eos if isinstance(eos, (list, tuple)) else [eos]
     vocabulary = tokenizer.get_vocab()
-    found |= {vocabulary.get(name) for name in _TURN_ENDS}
-    return frozenset(i for i in found if i is not None)
+    found += [vocabulary.get(name) for name in _TURN_ENDS]
+    # What else a damaged file may hold is no token.
+    return frozenset(token for token in found if type(token) is int)
 
 
 def check_folder(path: Path) -> None:

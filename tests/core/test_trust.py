@@ -164,6 +164,14 @@ def test_a_config_that_is_nested_without_end_or_strange_is_refused(folder, text)
         check_folder(folder)
 
 
+@pytest.mark.parametrize("wrong", [{"a": 1}, [[3], None, {}], "2", 2.5, True])
+def test_stop_tokens_that_are_no_tokens_are_passed_over(folder, wrong):
+    """A dictionary in their place ended the loading with an error of Python's own."""
+    generation = json.loads((folder / "generation_config.json").read_text())
+    (folder / "generation_config.json").write_text(json.dumps(generation | {"eos_token_id": wrong}))
+    assert read(folder).stop_ids == {2}
+
+
 def test_loading_a_model_asks_no_other_computer(folder, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(socket.socket, "connect", lambda self, address: asked.append(address))

@@ -140,38 +140,38 @@ def test_any_manifest_is_read_or_refused(tmp_path, content):
 # -- what transformers and the engine read ----------------------------------------------------------------------------
 
 
-@pytest.fixture
-def damage(folder, request):
-    """Puts something in the place of one of the model's files, and the file back at the end."""
-    kept: dict[str, bytes] = {}
-
-    def put(name: str, content) -> Path:
-        kept.setdefault(name, (folder / name).read_bytes())
-        return place(folder, name, content)
-
-    yield put
-    for name, content in kept.items():
-        place(folder, name, content)
-
-
 def check_loading(folder: Path) -> None:
     check(lambda: load(folder, torch.float32, CPU, lambda phase, share: None))
 
 
 @fuzz(st.data(), examples=25)
-def test_any_config_is_read_or_refused(folder, config, damage, data):
-    damage("config.json", data.draw(changed_json(config)))
-    check(lambda: Shape.of(folder))
-    check_loading(folder)
+def test_any_config_is_read_or_refused(folder, config, data):
+    place(folder, "config.json", data.draw(changed_json(config)))
+    try:
+        check(lambda: Shape.of(folder))
+        check_loading(folder)
+    finally:
+        place(folder, "config.json", config)
+
+
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "generation_config.json")
+
+
+@pytest.fixture(scope="module")
+def whole(folder) -> dict[str, bytes]:
+    """The files beside the weights as they were."""
+    return {name: (folder / name).read_bytes() for name in TOKENIZER_FILES}
 
 
 @fuzz(st.data(), examples=15)
-def test_any_tokenizer_is_read_or_refused(folder, damage, data):
-    name = data.draw(st.sampled_from(("tokenizer.json", "tokenizer_config.json", "generation_config.json")))
-    whole = (folder / name).read_bytes()
-    damage(name, data.draw(st.one_of(damaged(whole, 2000), changed_json(json.loads(whole)))))
-    check_loading(folder)
-    place(folder, name, whole)
+def test_any_tokenizer_is_read_or_refused(folder, whole, data):
+    name = data.draw(st.sampled_from(TOKENIZER_FILES))
+    content = whole[name]
+    place(folder, name, data.draw(st.one_of(damaged(content, 2000), changed_json(json.loads(content)))))
+    try:
+        check_loading(folder)
+    finally:
+        place(folder, name, content)
 
 
 @fuzz(st.data(), examples=40)

@@ -250,11 +250,15 @@ def _adapter_bytes(shape: Shape, size: int) -> int:
 
 
 def _working_bytes(shape: Shape, context: int, size: int, is_gpu: bool) -> int:
-    """The program, one layer's matrices while they are joined and moved, and the rows and masks of a pass."""
+    """The program, and the rows, masks and logits of a pass; on a GPU one layer too, whose matrices are joined there.
+
+    On the host the pages of the file make room for the packed weights one matrix at a time.
+    """
     rows = _CHUNK * (4 * shape.intermediate + 6 * shape.hidden) * size
     masks = _CHUNK * (shape.heads // shape.kv_heads) * context * size
     logits = (MAX_TREE_SIZE + 1) * shape.vocabulary * 4
-    return (_DRIVER if is_gpu else _PROGRAM) + shape.layer * size + rows + masks + logits
+    held = _DRIVER + shape.layer * size if is_gpu else _PROGRAM
+    return held + rows + masks + logits
 
 
 def _gb(size: int) -> str:

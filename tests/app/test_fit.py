@@ -100,7 +100,7 @@ def test_a_model_is_refused_only_where_no_context_helps(tmp_path):
     # What was asked for by name is not swapped for something else.
     assert fit.refusal(folder, memory(24), "bf16", 4096) is None
     said = fit.refusal(folder, memory(24), "auto", 131072)
-    assert said.endswith("it fits as bfloat16 with a context of 8,192 tokens.")
+    assert said.endswith("it fits as bfloat16 with a context of 16,384 tokens.")
     (folder / "config.json").write_text("{")
     assert fit.refusal(folder, memory(6)) is None
     assert fit.context_for(folder, memory(6)) is None

@@ -128,7 +128,7 @@ def _where(engine: "Engine") -> dict:
         "dtype": info.dtype,
         "device": info.device,
         "threads": threads,
-        "processor": name if engine.target.device.type == "cuda" else f"{name}, {threads} threads",
+        "processor": name if engine.target.device.type == "cuda" else f"{name}, {threads} thread{'s' * (threads > 1)}",
     }
 
 

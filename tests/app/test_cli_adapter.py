@@ -1,4 +1,10 @@
+import json
+
+import torch
+from safetensors.torch import load_file
+
 from app.cli import main
+from s3d_core.adapter import CARD, WEIGHTS
 from s3d_core.engine import ADAPTERS
 
 SHIPPED = ADAPTERS / "SmolLM2-135M-Instruct"
@@ -10,7 +16,10 @@ def test_export_and_import_bring_the_same_adapter_back(tmp_path, capsys):
     assert main(["adapter", "import", str(lora), str(back)]) == 0
     assert capsys.readouterr().out.splitlines() == [f"Written to {lora}.", f"Written to {back}."]
     assert '"base_model_name_or_path": "SmolLM2"' in (lora / "adapter_config.json").read_text()
-    assert (back / "adapter.safetensors").stat().st_size == (SHIPPED / "adapter.safetensors").stat().st_size
+    assert json.loads((back / CARD).read_text()) == json.loads((SHIPPED / CARD).read_text())
+    before, after = load_file(SHIPPED / WEIGHTS), load_file(back / WEIGHTS)
+    assert before.keys() == after.keys()
+    assert all(torch.equal(tensor, after[key]) for key, tensor in before.items())
 
 
 def test_a_folder_in_use_and_a_source_that_is_no_adapter_are_refused(tmp_path, capsys):

@@ -92,15 +92,18 @@ async def live(application, run, single) -> None:
     from app.diagnostics import hooks
     from app.engine.link import EngineLink
     from app.models.places import chats_path, data_dir
+    from app.settings.file import settings_path
     from app.ui.chat import highlight
     from app.ui.diagnostics import Diagnostics
+    from app.ui.settings.preferences import Preferences
     from app.ui.window import Window
 
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(2, "waiting"))
     over = asyncio.Event()
     settings = QSettings(str(data_dir() / "window.ini"), QSettings.Format.IniFormat)
-    window = Window(application, EngineLink(), settings, open_store(chats_path()))
+    preferences = Preferences(settings_path())
+    window = Window(application, EngineLink(), settings, open_store(chats_path()), preferences)
     window.closed.connect(over.set)
     single.raise_wanted.connect(window.come_forward)
     application.commitDataRequest.connect(lambda manager: window.close())

@@ -19,7 +19,7 @@ COMMANDS = {
     "bench": "measure drafting strategies side by side",
     "train": "train a draft adapter for a model",
     "adapter": "convert a draft adapter to peft's format, or back",
-    "models": "list the installed models, or fetch the default one",
+    "models": "list, fetch, import, verify and remove models",
 }
 
 

@@ -37,6 +37,11 @@ class ProgressLine:
             print(f"{phase} …", file=sys.stderr, flush=True)
         self._phase = phase
 
+    @property
+    def is_live(self) -> bool:
+        """Whether the line is rewritten in place, so that changing figures can be shown."""
+        return self._live
+
     def clear(self) -> None:
         """Wipe the line."""
         if self._shown:

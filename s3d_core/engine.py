@@ -15,9 +15,9 @@ from pathlib import Path
 import torch
 
 from s3d_core import load as loading
-from s3d_core import template
 from s3d_core.adapter import CARD, Adapter, read_card
 from s3d_core.auto import Auto
+from s3d_core.chat_template import chat_text
 from s3d_core.decode import Limits, prefill, rounds
 from s3d_core.errors import AdapterError, PromptError, SettingError
 from s3d_core.gguf import Progress
@@ -188,11 +188,23 @@ class Engine:
         """
         if not messages or not str(messages[-1].get("content", "")).strip():
             raise PromptError("The prompt is empty; type a question first.")
-        text = template.render(self.tokenizer, messages, continue_last=continue_last)
+        text = chat_text(self.tokenizer, messages, continue_last=continue_last)
         try:
             return self.tokenizer(text, add_special_tokens=False)["input_ids"]
         except UnicodeEncodeError as error:
             raise PromptError("The prompt holds half a letter (a lone surrogate); type it anew.") from error
+
+    def count(self, messages: list[dict]) -> int:
+        """Tokens of a chat by the model's own template, those that begin the reply included.
+
+        Raises:
+            PromptError: as `chat_ids`.
+        """
+        return len(self.chat_ids(messages))
+
+    def count_text(self, text: str) -> int:
+        """Tokens of a text alone."""
+        return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def generate(
         self,
@@ -203,6 +215,7 @@ class Engine:
         cancel: Callable[[], bool] | None = None,
         on_prefill: Callable[[int, int], None] | None = None,
         probe_every: int = 0,
+        context: int | None = None,
         within_text: bool = False,
     ) -> Iterator[Round]:
         """Continue `ids`, one `Round` at a time; the last one has a stop reason.
@@ -213,6 +226,7 @@ class Engine:
             on_prefill: called with (tokens read, tokens to read).
             probe_every: every so many rounds one goes without drafts and refreshes `plain_ms`; the
                 speed-up shown is then one under the same conditions. 0 for none.
+            context: most tokens of prompt and reply together, where that shall be less than the model can take.
             within_text: `ids` end in the middle of a text, so that a space may come first.
 
         Raises:
@@ -221,11 +235,11 @@ class Engine:
         """
         if not ids:
             raise PromptError("The prompt is empty; type a question first.")
-        limit = self.context_limit
+        limit = min(self.context_limit, context or self.context_limit)
         if len(ids) >= limit:
+            whose = "this model's context" if limit == self.context_limit else "the context as it is set"
             raise PromptError(
-                f"The prompt is {len(ids):,} tokens long, but this model's context holds {limit:,}; "
-                "shorten it or start a new chat."
+                f"The prompt is {len(ids):,} tokens long, but {whose} holds {limit:,}; shorten it or start a new chat."
             )
         read = draft if callable(draft) else lambda: draft
 
@@ -242,13 +256,13 @@ class Engine:
 
         checked()
         text = TextStream(self.tokenizer, sampling.stop, ids[-_TEXT_BEFORE:] if within_text else ())
-        return self._generate(list(ids), checked, sampling, text, cancel, on_prefill, probe_every)
+        return self._generate(list(ids), checked, sampling, text, limit, cancel, on_prefill, probe_every)
 
-    def _generate(self, ids, read, sampling, text, cancel, on_prefill, probe_every) -> Iterator[Round]:
+    def _generate(self, ids, read, sampling, text, limit, cancel, on_prefill, probe_every) -> Iterator[Round]:
         if not prefill(self.target, self.cache, ids, cancel, on_prefill):
             yield Round((), (), 0, 0, 0, 0, 0.0, 0.0, 0.0, len(ids), read(), "cancelled")
             return
-        limits = Limits(self.stop_ids, self.context_limit)
+        limits = Limits(self.stop_ids, limit)
         sampler = Sampler(sampling)
         for done in rounds(
             self.target, self.cache, ids, self.strategies, read, sampler, text, limits, cancel, probe_every

@@ -5,13 +5,17 @@ folder is mapped into memory in one or two. The folder is made in whole or not a
 anew when the file changed.
 """
 
+import getpass
+import hashlib
 import json
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock
 from safetensors import SafetensorError
 
 from s3d_core.errors import ModelError, is_out_of_memory
@@ -19,8 +23,6 @@ from s3d_core.errors import ModelError, is_out_of_memory
 Progress = Callable[[str, float], None]
 
 _STAMP = "unpacked-from.json"
-# Raised when folders made before would be read otherwise.
-_MADE_AS = 2
 
 
 def unpacked(path: Path, dtype: torch.dtype, progress: Progress) -> Path:
@@ -31,12 +33,33 @@ def unpacked(path: Path, dtype: torch.dtype, progress: Progress) -> Path:
     """
     name = str(dtype).removeprefix("torch.")
     folder = path.with_name(f"{path.stem}.{name}")
-    source = {"bytes": path.stat().st_size, "mtime_ns": path.stat().st_mtime_ns, "made_as": _MADE_AS}
+    if not _is_made(path, folder):
+        # Two programs at once would write into the same folder.
+        with FileLock(_lock(folder)):
+            if not _is_made(path, folder):
+                _make(path, dtype, folder, progress)
+    return folder
+
+
+def _source(path: Path) -> dict[str, int]:
+    return {"bytes": path.stat().st_size, "mtime_ns": path.stat().st_mtime_ns}
+
+
+def _is_made(path: Path, folder: Path) -> bool:
+    """Whether a folder is wholly there, and made from the file as it is now."""
     try:
-        if json.loads((folder / _STAMP).read_text()) == source:
-            return folder
-    except (OSError, ValueError):
-        pass  # not made yet, or not wholly
+        return json.loads((folder / _STAMP).read_text()).items() >= _source(path).items()
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _lock(folder: Path) -> Path:
+    digest = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"s3d-{getpass.getuser()}-{digest}.lock"
+
+
+def _make(path: Path, dtype: torch.dtype, folder: Path, progress: Progress) -> None:
+    source = _source(path)
     progress("Checking the file", 0.05)
     values = _check(path)
     needed = values * dtype.itemsize + 50_000_000
@@ -56,7 +79,6 @@ def unpacked(path: Path, dtype: torch.dtype, progress: Progress) -> Path:
         shutil.rmtree(staged, ignore_errors=True)
         reason = getattr(error, "strerror", None) or error
         raise ModelError(f"{path.name} cannot be unpacked in {path.parent}: {reason}.") from error
-    return folder
 
 
 def _check(path: Path) -> int:
@@ -91,8 +113,9 @@ def left_out(path: Path, config: dict) -> dict:
         field = reader.fields.get(f"{family}.{name}")
         return None if field is None else field.contents()
 
-    context, found = config["max_position_embeddings"], {}
-    rope = {"rope_type": "default", "rope_theta": said("rope.freq_base") or 10000.0}
+    context = config["max_position_embeddings"]
+    found: dict[str, Any] = {}
+    rope: dict[str, Any] = {"rope_type": "default", "rope_theta": said("rope.freq_base") or 10000.0}
     if family == "phi3":
         turned = said("rope.dimension_count")
         if turned:

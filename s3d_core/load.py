@@ -1,5 +1,6 @@
 """From files to a `Target` and its tokenizer: safetensors folders and GGUF files, nothing that runs code."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,10 @@ from typing import Any
 import torch
 
 from s3d_core.errors import ModelError, is_out_of_memory
+from s3d_core.families import ARCHITECTURES
 from s3d_core.gguf import Progress, unpacked
 from s3d_core.kernels import jit
-from s3d_core.target import ARCHITECTURES, Target
+from s3d_core.target import Target
 from s3d_core.trust import check_config, refuse_pickle, weight_files
 
 # End-of-turn tokens that some checkpoints' generation settings forget.
@@ -95,7 +97,8 @@ def load(path: Path, dtype: torch.dtype, device: torch.device, progress: Progres
     check_folder(folder)
     progress("Loading the tokenizer", 0.4)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        config = _config(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder, config=config, local_files_only=True, trust_remote_code=False)
     except BaseException as error:  # tokenizers raise many kinds, and a panic in Rust is no Exception
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise
@@ -104,12 +107,11 @@ def load(path: Path, dtype: torch.dtype, device: torch.device, progress: Progres
     try:
         model, found = AutoModelForCausalLM.from_pretrained(
             folder,
+            config=config,
             dtype=dtype,
             local_files_only=True,
             trust_remote_code=False,
             use_safetensors=True,
-            # Else the config could name one, and transformers would fetch its code where it can.
-            attn_implementation="sdpa",
             output_loading_info=True,
         )
     except Exception as error:  # transformers and safetensors raise many kinds for a damaged file
@@ -144,8 +146,20 @@ def stock_model(path: Path, dtype: torch.dtype, device: torch.device):
         "trust_remote_code": False,
         "use_safetensors": True,
     }
-    options |= {"attn_implementation": "sdpa"}
-    return AutoModelForCausalLM.from_pretrained(folder, **options).to(device).eval()
+    return AutoModelForCausalLM.from_pretrained(folder, config=_config(folder), **options).to(device).eval()
+
+
+def _config(folder: Path):
+    """A folder's config as transformers reads it, but for the attention.
+
+    A config can name any repository of a hub for it, and where the package `kernels` is installed transformers would
+    fetch and run its code.
+    """
+    from transformers import AutoConfig
+
+    config = _mended(folder) or AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    config._attn_implementation = "sdpa"
+    return config
 
 
 def stop_tokens(tokenizer, config, generation=None) -> frozenset[int]:
@@ -167,6 +181,25 @@ def check_folder(path: Path) -> None:
     """
     check_config(path, ARCHITECTURES)
     weight_files(path)
+
+
+def _mended(folder: Path):
+    """The configuration of an early Phi-3 revision, whose long rope transformers does not know by its old name.
+
+    It was called "su" then, and "yarn" for a while. None for every other folder: transformers reads those itself.
+    """
+    raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    rope = raw.get("rope_scaling")
+    if raw.get("model_type") != "phi3" or not isinstance(rope, dict):
+        return None
+    if rope.get("type", rope.get("rope_type")) not in ("su", "yarn"):
+        return None
+    from transformers import Phi3Config
+
+    original = raw.get("original_max_position_embeddings", 4096)
+    mended = rope | {"type": "longrope", "original_max_position_embeddings": original}
+    mended.pop("rope_type", None)
+    return Phi3Config.from_dict(raw | {"rope_scaling": mended})
 
 
 def _brief(error: BaseException) -> str:

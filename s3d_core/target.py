@@ -15,20 +15,12 @@ import torch.nn.functional as F
 from s3d_core.attention import additive_masks, fold_attention, rotate
 from s3d_core.cache import Cache
 from s3d_core.errors import ModelError, SettingError
+from s3d_core.families import ARCHITECTURES, family_names
 from s3d_core.kernels import jit, skinny
 from s3d_core.kernels.runner import CompiledLayers
 from s3d_core.kernels.skinny import Packed
 from s3d_core.layer import LINEARS, Layer, Update, Weight, as_tensor, multiply, take, windows_of
 from s3d_core.pages import give_back
-
-ARCHITECTURES = (
-    "LlamaForCausalLM",
-    "MistralForCausalLM",
-    "Phi3ForCausalLM",
-    "Qwen2ForCausalLM",
-    "Qwen3ForCausalLM",
-    "SmolLM3ForCausalLM",
-)
 
 
 class Target:
@@ -52,8 +44,7 @@ class Target:
         config = model.config
         name = type(model).__name__
         if name not in ARCHITECTURES:
-            known = ", ".join(a.removesuffix("ForCausalLM") for a in ARCHITECTURES)
-            raise ModelError(f"{name} models cannot be run here; these families can: {known}.")
+            raise ModelError(f"{name} models cannot be run here; these families can: {family_names()}.")
         if getattr(config, "hidden_act", "silu") != "silu":
             raise ModelError(f"A model with {config.hidden_act!r} activations cannot be run here, only 'silu'.")
         self.config = config

@@ -83,12 +83,16 @@ def weight_files(folder: Path) -> list[str]:
     return names
 
 
-def check_config(folder: Path, architectures: tuple[str, ...]) -> None:
+def check_config(folder: Path, architectures: tuple[str, ...], model: str | None = None) -> None:
     """Refuse a folder whose `config.json` is not that of a model of a known family and of a possible size.
+
+    Args:
+        model: what the sentences call it; by default as its folder.
 
     Raises:
         ModelError: it is not.
     """
+    model = model or folder.name
     try:
         config = read_json(folder / "config.json")
     except OSError as error:
@@ -100,12 +104,10 @@ def check_config(folder: Path, architectures: tuple[str, ...]) -> None:
     if not isinstance(name, str) or name not in architectures:
         known = ", ".join(a.removesuffix("ForCausalLM") for a in architectures)
         kind = f"is a {str(name)[:60]} model" if name else "does not say what family it is of"
-        raise ModelError(f"{folder.name} {kind}; these families can be run: {known}.")
+        raise ModelError(f"{model} {kind}; these families can be run: {known}.")
     for field, most in _BOUNDS.items():
         value = config.get(field)
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= most):
             raise ModelError(f"{folder / 'config.json'} is damaged: its {field} cannot be; fetch the model again.")
     if config.get("quantization_config") is not None:
-        raise ModelError(
-            f"{folder.name} holds quantized weights of a kind that cannot be run here; choose its GGUF file."
-        )
+        raise ModelError(f"{model} holds quantized weights of a kind that cannot be run here; choose its GGUF file.")

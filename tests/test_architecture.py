@@ -46,12 +46,18 @@ def test_the_core_knows_neither_qt_nor_the_app(path):
     assert not imported(path) & (QT | {"app"})
 
 
+@pytest.mark.parametrize("path", sources("app/attach", "app/server", "app/settings"), ids=where)
+def test_settings_attached_files_and_the_server_know_no_qt(path):
+    assert not imported(path) & QT
+
+
 def test_the_window_starts_without_torch():
     wanted = [
         *modules("app/ui"),
         *modules("app/chats"),
         *modules("app/models"),
         *modules("app/commands"),
+        *modules("app/server"),
         *modules("app/diagnostics"),
         *(
             "app.__main__",

@@ -5,8 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.models import embedded, library, places
+from app import hardware
+from app.models import embedded, fit, library, places
 from app.terminal import ProgressLine
+from s3d_core.errors import ModelError
 from s3d_core.settings import MAX_DRAFT_LENGTH, MAX_TREE_SIZE, STRATEGIES, DraftSettings, SamplingSettings
 
 if TYPE_CHECKING:
@@ -33,13 +35,18 @@ SAMPLING_FIELDS = {
 }
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """`--model --adapter --dtype --device`."""
+def add_model_options(parser: argparse.ArgumentParser, chats: bool = True) -> None:
+    """`--model --adapter --dtype --device --anyway`, and for what holds chats `--context`."""
     group = parser.add_argument_group("model")
     group.add_argument("--model", metavar="NAME|PATH", help=f"default: {embedded.DEFAULT_NAME}")
     group.add_argument("--adapter", default="auto", metavar="PATH|none", help="draft adapter; default: one that fits")
     group.add_argument("--dtype", default="auto", help="auto, float32, bfloat16 or float16")
     group.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    group.add_argument("--anyway", action="store_true", help="load even what does not seem to fit into the memory")
+    if chats:
+        group.add_argument(
+            "--context", type=int, metavar="N", help="most tokens of a chat (default: what memory allows)"
+        )
 
 
 def add_draft_options(parser: argparse.ArgumentParser, single: bool = True) -> None:
@@ -118,6 +125,11 @@ def load_engine(args: argparse.Namespace) -> "Engine":
     """
     path = model_path(args)
     adapter = None if args.adapter == "none" else args.adapter if args.adapter == "auto" else Path(args.adapter)
+    if args.context is not None and args.context < 1:
+        raise ModelError("--context must be at least 1.")
+    memory = hardware.look(ram=args.device == "cpu")
+    if not args.anyway and (why := fit.refusal(path, memory, args.dtype, args.context)):
+        raise ModelError(f"{why} To load it all the same give --anyway.")
     with ProgressLine() as line:
         line("Loading the libraries", 0.0)
         from s3d_core.engine import Engine
@@ -129,5 +141,6 @@ def load_engine(args: argparse.Namespace) -> "Engine":
             adapter=adapter,
             adapters=[places.adapters_dir()],
             compiled=places.compiled_dir(),
+            context=args.context or fit.context_for(path, memory, args.dtype),
             progress=line,
         )

@@ -4,11 +4,13 @@ import argparse
 import gc
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from app import hardware
 from app.commands import bench, options
-from app.models import places
+from app.models import fit, places
 from app.terminal import ProgressLine, stop_on_interrupt
 from app.training.reporter import PausedError, Reporter
 from app.training.status import State
@@ -18,6 +20,8 @@ from s3d_core.settings import MAX_DRAFT_LENGTH
 _PHASES = {"corpus": ("Writing chats", "token"), "training": ("Training", "step"), "finishing": ("Finishing", "step")}
 # Prompts on which the speed-up is measured.
 _SPEED_PROMPTS = 4
+# Tokens of a chat that is trained on, prompt and reply.
+_TRAINED_AT_ONCE = 512
 
 
 def add_parser(subparsers) -> None:
@@ -27,7 +31,7 @@ def add_parser(subparsers) -> None:
         help="train a draft adapter for a model",
         description="Train a draft adapter. Run the same command again to go on after an interruption.",
     )
-    options.add_model_options(parser)
+    options.add_model_options(parser, chats=False)
     parser.add_argument("--prompts", type=Path, metavar="FILE", help="JSON lines with turns, answered by the model")
     parser.add_argument("--self-written", type=float, default=0.2, metavar="X", help="share of wholly own chats (0.2)")
     parser.add_argument("--corpus-tokens", type=int, default=200_000, metavar="N", help="reply tokens (200000)")
@@ -85,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _train(args: argparse.Namespace, path: Path, folder: Path, reporter: Reporter) -> int:
+    _check_room(args, path)
     if args.measure_speed and reporter.status.before is None:
         reporter.change(State.BEFORE)
         before, strategy = _speed(args, path, "auto")
@@ -119,6 +124,15 @@ def _train(args: argparse.Namespace, path: Path, folder: Path, reporter: Reporte
     return 0
 
 
+def _check_room(args: argparse.Namespace, path: Path) -> None:
+    """Refuse a model that does not fit beside all that is in the memory now, the window's own model included."""
+    memory = hardware.look(ram=args.device == "cpu")
+    beside = replace(memory, ours=0, others=memory.used)
+    precision = "float32" if args.dtype == "auto" and not memory.is_gpu else args.dtype
+    if not args.anyway and (why := fit.refusal(path, beside, precision, _TRAINED_AT_ONCE)):
+        raise TrainingError(f"Training is not possible now: {why}")
+
+
 def _prepared(args: argparse.Namespace, path: Path) -> tuple[Any, Any]:
     """The model as it is trained on, and the recipe."""
     with ProgressLine() as line:
@@ -145,6 +159,7 @@ def _prepared(args: argparse.Namespace, path: Path) -> tuple[Any, Any]:
 def _estimate(args: argparse.Namespace, path: Path, folder: Path) -> int:
     from app.training.measure import estimate, keep_estimate
 
+    _check_room(args, path)
     loaded, recipe = _prepared(args, path)
     found = estimate(loaded, recipe)
     keep_estimate(folder, found)

@@ -1,6 +1,7 @@
 """Errors that nobody caught: written to the log with their traceback, and said in one sentence."""
 
 import asyncio
+import contextlib
 import logging
 import sys
 import threading
@@ -49,7 +50,8 @@ def catch_errors(say: Callable[[str], None], leave: Callable[[], object]) -> Non
             leave()
             return
         log.error("unexpected error", exc_info=(kind, error, traceback))
-        say(sentence(error or kind()))
+        with contextlib.suppress(RuntimeError):  # the window may be gone by now
+            say(sentence(error or kind()))
 
     def on_unraisable(given) -> None:
         # It happened where Python cannot raise, as in __del__: nothing the user did has failed.

@@ -17,6 +17,7 @@ MOST_KEPT = 200_000
 
 _TOKENS = re.compile(
     r"\b(?:hf|sk|ghp|gho|github_pat|xox[abp]|api_org)[_-][A-Za-z0-9_-]{6,}"
+    r"|\bs3d-[A-Za-z0-9_-]{40,}"
     r"|(?i:(?<=bearer )|(?<=authorization: )|(?<=token=)|(?<=key=)|(?<=password=))[^\s&'\"]{4,}"
 )
 

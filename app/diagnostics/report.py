@@ -66,7 +66,8 @@ def machine() -> dict[str, str]:
         "decimals": _decimals(),
     }
     try:
-        found["disk"] = f"{shutil.disk_usage(data_dir()).free / 1e9:.1f} GB free"
+        there = next(folder for folder in (data_dir(), *data_dir().parents) if folder.exists())
+        found["disk"] = f"{shutil.disk_usage(there).free / 1e9:.1f} GB free"
     except OSError as error:
         found["disk"] = str(error)
     return found | _gpu()

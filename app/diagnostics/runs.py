@@ -90,11 +90,10 @@ class Run:
             return
         faulthandler.disable()
         path = Path(note.name)
-        if sys.platform == "win32":
-            note.close()  # Windows removes no file that is open
-        with contextlib.suppress(OSError):
-            path.unlink()
-        note.close()
+        # Closing fails where a full disk took nothing of what was written. Windows removes no file that is open.
+        for step in (note.close, path.unlink):
+            with contextlib.suppress(OSError):
+                step()
 
 
 def _for_its_owner(path: str, flags: int) -> int:

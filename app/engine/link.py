@@ -6,8 +6,11 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
+from app.chats.overflow import ContextPlan
 from app.engine.live import LiveSettings
-from app.engine.worker import EngineWorker, Parts, Phase
+from app.engine.parts import Parts
+from app.engine.phase import Phase
+from app.engine.worker import EngineWorker
 from s3d_core.settings import DraftSettings, SamplingSettings
 from s3d_core.stats import ModelInfo, Totals
 
@@ -40,7 +43,10 @@ class EngineLink(QObject):
     finished = Signal(object)
     compare_progress = Signal(int, int)
     compared = Signal(object)
+    counted = Signal(int, object)
+    dropped = Signal(int)
     failed = Signal(str, str)
+    refused = Signal(object, str)
     notice = Signal(str)
     memory_changed = Signal(object)
     closed = Signal()
@@ -53,7 +59,6 @@ class EngineLink(QObject):
         self.plain_ms: float | None = None
         self.is_closed = False
         self._closing = False
-        self._asked: tuple[list[dict], SamplingSettings] | None = None
         self._worker = EngineWorker(self.settings, parts, self)
         self._flush_timer = QTimer(self, interval=FLUSH_MS)
         self._flush_timer.timeout.connect(self._flush)
@@ -65,8 +70,8 @@ class EngineLink(QObject):
         worker.reply_finished.connect(self._on_reply_finished)
         worker.failed.connect(self._on_failed)
         worker.finished.connect(self._on_thread_finished)
-        passed_on = ("progress", "prefill", "models_listed", "opening", "notice", "memory_changed")
-        for name in (*passed_on, "compare_progress", "compared"):
+        passed_on = ("progress", "prefill", "models_listed", "opening", "notice", "memory_changed", "refused")
+        for name in (*passed_on, "compare_progress", "compared", "counted", "dropped"):
             getattr(worker, name).connect(getattr(self, name))
 
     @property
@@ -88,31 +93,39 @@ class EngineLink(QObject):
         """Try (again) to get a model into memory."""
         self._worker.open_first()
 
-    def load(self, path: Path) -> None:
-        """Load another model; what runs now is stopped first."""
+    def load(self, path: Path, anyway: bool = False) -> None:
+        """Load another model; what runs now is stopped first. `anyway` even where it does not seem to fit."""
         self._worker.cancel(lent=True)
-        self._worker.load(path)
+        self._worker.load(path, anyway)
 
     def unload(self) -> None:
         """Give the model's memory back; what runs now is stopped first."""
         self._worker.cancel(lent=True)
         self._worker.unload()
 
-    def ask(self, messages: list[dict], sampling: SamplingSettings) -> None:
-        """Write a reply, or go on with the last one. `rounds_done` and then `finished` or `failed` follow."""
-        self._asked = (messages, sampling)
-        self._on_phase(Phase.READING)
-        self._worker.answer(messages, sampling)
+    def ask(self, messages: list[dict], sampling: SamplingSettings, plan: ContextPlan | None = None) -> None:
+        """Write a reply, or go on with the last one. `rounds_done` and then `finished` or `failed` follow.
 
-    def compare(self, settings: DraftSettings) -> None:
-        """Measure plain decoding against `settings` on what was asked last, with the same sampling and seed.
-
-        `compare_progress` and then `compared` or `failed` follow. Does nothing before anything was asked.
+        Args:
+            plan: how much of the context may be used, and what is done when the chat is longer.
         """
-        if self._asked is not None:
-            messages, sampling = self._asked
-            self._on_phase(Phase.COMPARING)
-            self._worker.compare(messages, settings, sampling)
+        self._on_phase(Phase.READING)
+        self._worker.answer(messages, sampling, plan or ContextPlan())
+
+    def count(self, messages: list[dict], texts: list[str] | None = None) -> None:
+        """Count tokens in the decoder's thread; `counted` follows once it is free, unless more is asked before."""
+        self._worker.count(messages, texts or [])
+
+    def compare(
+        self,
+        settings: DraftSettings,
+        messages: list[dict],
+        sampling: SamplingSettings,
+        plan: ContextPlan | None = None,
+    ) -> None:
+        """Measure plain decoding against `settings` on a chat; `compare_progress`, `compared` or `failed` follow."""
+        self._on_phase(Phase.COMPARING)
+        self._worker.compare(messages, settings, sampling, plan or ContextPlan())
 
     def borrow(self, use: Callable[[Any, Callable[[], bool]], None]) -> bool:
         """Let `use` have the engine in the worker's thread, see `EngineWorker.borrow`."""

@@ -4,13 +4,11 @@ Jobs come through a queue and run one after the other. Everything that leaves th
 for what happens now and then, `outbox` for rounds, which are too many for a signal each.
 """
 
-import gc
+import contextlib
 import logging
 import queue
-import sys
 import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,98 +17,23 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QThread, Signal
 
+from app.chats.overflow import DROP, ContextPlan, fit, room_for_prompt
 from app.diagnostics.private import private
 from app.engine.compare import compare
 from app.engine.live import LiveSettings
-from app.engine.preload import import_engine, settling, unsettle
-from app.models import places
-from s3d_core.errors import OUT_OF_MEMORY, S3DError, is_out_of_memory
+from app.engine.parts import CancelledError, Parts, Progress, real_parts
+from app.engine.phase import Phase
+from app.engine.preload import unsettle
+from app.engine.sentences import ON_CPU, SLOWER, TOO_LONG, explain, give_back, is_gpu_lost
+from s3d_core.errors import PromptError, S3DError, is_out_of_memory
 from s3d_core.settings import PROBE_EVERY, DraftSettings, SamplingSettings
 from s3d_core.stats import Round, Totals
 from s3d_core.tune import Guard
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[str, float], None]
-
 PROGRESS_EVERY = 0.05
 MEMORY_EVERY = 1.0
-
-SLOWER = (
-    "Drafting was slower than plain decoding here, so it is off for the rest of this answer. "
-    "Move a slider to try again."
-)
-
-
-TOO_LONG = (
-    "There is not enough memory to go on with this answer; what was written stays. Start a new, shorter chat, "
-    "close other programs, or go on without drafting."
-)
-
-
-GPU_LOST = (
-    "The GPU stopped working, and this program cannot use it again before it is started anew: close S3D Chat and open "
-    "it. What was written stays."
-)
-
-
-class Phase:
-    """What the worker is doing, as the text that crosses the thread."""
-
-    STARTING = "starting"
-    FETCHING = "fetching"
-    LOADING = "loading"
-    MEASURING = "measuring"
-    READY = "ready"
-    READING = "reading"
-    WRITING = "writing"
-    COMPARING = "comparing"
-    EMPTY = "empty"
-
-    BUSY = (STARTING, FETCHING, LOADING, MEASURING, READING, WRITING, COMPARING)
-    ANSWERING = (READING, WRITING)
-
-
-class CancelledError(Exception):
-    """Raised in progress callbacks to leave a load or a download that the user stopped."""
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What the worker works with.
-
-    Attributes:
-        open_engine: (path, progress) -> an engine; may take long, reports through progress, raises S3DError.
-        fetch_default: progress -> the folder of the default model, fetched when it is missing.
-        list_models: the installed models, the default first.
-    """
-
-    open_engine: Callable[[Path, Progress], Any]
-    fetch_default: Callable[[Progress], Path]
-    list_models: Callable[[], list]
-
-
-def real_parts() -> Parts:
-    """The engine of `s3d_core` and the model folder; torch is imported when the first model is opened."""
-
-    def open_engine(path: Path, progress: Progress):
-        progress("Starting torch", 0.0)
-        with settling():
-            return import_engine().load(
-                path, progress=progress, adapters=[places.adapters_dir()], compiled=places.compiled_dir()
-            )
-
-    def fetch_default(progress: Progress) -> Path:
-        from app.models import embedded
-
-        return embedded.ensure(progress)
-
-    def list_models() -> list:
-        from app.models import library
-
-        return library.installed()
-
-    return Parts(open_engine, fetch_default, list_models)
 
 
 @dataclass
@@ -134,6 +57,9 @@ class EngineWorker(QThread):
         plain_measured: milliseconds of one plain decoding step on this machine.
         reply_finished: Totals of the reply.
         compare_progress: (tokens written, tokens to write) of a comparison. compared: Comparison, or None if stopped.
+        counted: (tokens of the messages, tokens of each text), see `count`.
+        dropped: messages that were left out of the reply about to be written, as the context cannot hold them.
+        refused: (path of a model that does not fit into the memory, sentence).
         failed: (kind of job, or "memory" for an answer that memory was too short for; sentence).
         notice: a sentence worth showing.
         memory_changed: bytes by name, from `Engine.memory`.
@@ -150,7 +76,10 @@ class EngineWorker(QThread):
     reply_finished = Signal(object)
     compare_progress = Signal(int, int)
     compared = Signal(object)
+    counted = Signal(int, object)
+    dropped = Signal(int)
     failed = Signal(str, str)
+    refused = Signal(object, str)
     notice = Signal(str)
     memory_changed = Signal(object)
 
@@ -175,21 +104,31 @@ class EngineWorker(QThread):
         """List the installed models and load the first; fetch the default model when there is none."""
         self._put(Job("fetch", self._open_first))
 
-    def load(self, path: Path) -> None:
-        """Load a model in the place of the present one."""
-        self._put(Job("load", lambda job: self._load(job, path)))
+    def load(self, path: Path, anyway: bool = False) -> None:
+        """Load a model in the place of the present one; `anyway` even where it does not seem to fit."""
+        self._put(Job("load", lambda job: self._load(job, path, anyway)))
 
     def unload(self) -> None:
         """Give the model's memory back."""
         self._put(Job("unload", lambda job: self._unload()))
 
-    def answer(self, messages: list[dict], sampling: SamplingSettings) -> None:
+    def answer(self, messages: list[dict], sampling: SamplingSettings, plan: ContextPlan) -> None:
         """Write a reply to messages of {"role", "content"}, or go on with the reply that is the last of them."""
-        self._put(Job("answer", lambda job: self._answer(job, messages, sampling)))
+        self._put(Job("answer", lambda job: self._answer(job, messages, sampling, plan)))
 
-    def compare(self, messages: list[dict], settings: DraftSettings, sampling: SamplingSettings) -> None:
+    def count(self, messages: list[dict], texts: list[str]) -> None:
+        """Count the tokens of a chat, and of texts by themselves. Of several that wait only the last is done."""
+        with self._lock:
+            for job in self._pending:
+                if job.kind == "count":
+                    job.cancel.set()
+        self._put(Job("count", lambda job: self._count(messages, texts)))
+
+    def compare(
+        self, messages: list[dict], settings: DraftSettings, sampling: SamplingSettings, plan: ContextPlan
+    ) -> None:
         """Measure plain decoding against `settings` on the reply to messages of {"role", "content"}."""
-        self._put(Job("compare", lambda job: self._compare(job, messages, settings, sampling)))
+        self._put(Job("compare", lambda job: self._compare(job, messages, settings, sampling, plan)))
 
     def borrow(self, use: Callable[[Any, Callable[[], bool]], None]) -> bool:
         """Let `use` have the engine in this thread when its turn comes; may be called from any thread.
@@ -255,7 +194,11 @@ class EngineWorker(QThread):
                     self.failed.emit(job.kind, explain(error))
             elif job.kind == "answer":
                 self.reply_finished.emit(Totals(stop_reason="cancelled"))
-        self.phase_changed.emit(Phase.READY if self._engine is not None else Phase.EMPTY)
+            if is_gpu_lost(error):
+                self._go_on_without_gpu()
+        # Counting is no phase: the window may have asked for an answer meanwhile.
+        if job.kind != "count":
+            self.phase_changed.emit(Phase.READY if self._engine is not None else Phase.EMPTY)
 
     def _open_first(self, job: Job) -> None:
         self.phase_changed.emit(Phase.STARTING)
@@ -271,9 +214,12 @@ class EngineWorker(QThread):
         job.kind = "load"
         self._load(job, path)
 
-    def _load(self, job: Job, path: Path) -> None:
+    def _load(self, job: Job, path: Path, anyway: bool = False) -> None:
         """The old model makes room first, and comes back when the new one cannot be used."""
         before = self._last_good
+        if not anyway and (why := self._parts.refuse(path)):
+            self.refused.emit(path, why)
+            return
         self._close_engine()
         try:
             self._open(path, self._reporter(job))
@@ -292,10 +238,10 @@ class EngineWorker(QThread):
         with self._lock:
             return any(job.kind == "load" and not job.cancel.is_set() for job in self._pending[1:])
 
-    def _open(self, path: Path, report: Progress) -> None:
+    def _open(self, path: Path, report: Progress, open_engine: Callable[[Path, Progress], Any] | None = None) -> None:
         self.phase_changed.emit(Phase.LOADING)
         self.opening.emit(path)
-        engine = self._parts.open_engine(path, report)
+        engine = (open_engine or self._parts.open_engine)(path, report)
         self._engine, self._last_good = engine, path
         self.loaded.emit(engine.info)
         if engine.info.notice:
@@ -305,6 +251,20 @@ class EngineWorker(QThread):
             self.phase_changed.emit(Phase.MEASURING)
             engine.measure_plain()
         self._tell_plain(engine)
+
+    def _go_on_without_gpu(self) -> None:
+        """Load the model once more, on the CPU."""
+        open_on_cpu, path = self._parts.open_on_cpu, self._last_good
+        if self._engine is None or open_on_cpu is None or path is None or self._engine.info.device == "cpu":
+            return
+        try:
+            with contextlib.suppress(Exception):  # whatever touches the GPU now may fail
+                self._close_engine()
+            self._open(path, self._reporter(None), open_on_cpu)
+        except Exception as error:
+            self.failed.emit("load", explain(error))
+        else:
+            self.notice.emit(ON_CPU)
 
     def _close_engine(self) -> None:
         engine, self._engine, self._plain_ms = self._engine, None, None
@@ -317,13 +277,24 @@ class EngineWorker(QThread):
                 self.memory_changed.emit({})
                 self.unloaded.emit()
 
-    def _answer(self, job: Job, messages: list[dict], sampling: SamplingSettings) -> None:
+    def _count(self, messages: list[dict], texts: list[str]) -> None:
+        engine = self._engine
+        if engine is not None:
+            try:
+                whole = engine.count(messages) if messages else 0
+            except PromptError:  # it will be said when it is sent
+                whole = 0
+            self.counted.emit(whole, [engine.count_text(text) for text in texts])
+
+    def _answer(self, job: Job, messages: list[dict], sampling: SamplingSettings, plan: ContextPlan) -> None:
         engine = self._loaded_engine()
         started = told = time.perf_counter()
-        for message in messages:
-            private.remember(message["content"])
         self.phase_changed.emit(Phase.READING)
         totals, guard = Totals(plain_ms=engine.plain_ms), Guard()
+        limit = plan.limit_of(engine.info.context_limit)
+        messages, dropped = _read(engine, messages, sampling, plan)
+        if dropped:
+            self.dropped.emit(dropped)
 
         def settings() -> DraftSettings:
             return guard.settings(self._settings.value)
@@ -336,6 +307,7 @@ class EngineWorker(QThread):
             cancel=job.cancel.is_set,
             on_prefill=self.prefill.emit,
             probe_every=PROBE_EVERY,
+            context=limit,
             **({"within_text": True} if goes_on else {}),
         )
         for done in rounds:
@@ -356,9 +328,12 @@ class EngineWorker(QThread):
         self.memory_changed.emit(engine.memory())
         self.reply_finished.emit(totals)
 
-    def _compare(self, job: Job, messages: list[dict], settings: DraftSettings, sampling: SamplingSettings) -> None:
+    def _compare(
+        self, job: Job, messages: list[dict], settings: DraftSettings, sampling: SamplingSettings, plan: ContextPlan
+    ) -> None:
         engine = self._loaded_engine()
         self.phase_changed.emit(Phase.COMPARING)
+        messages, _ = _read(engine, messages, sampling, plan)
         told = 0.0
 
         def progress(done: int, total: int) -> None:
@@ -396,23 +371,11 @@ class EngineWorker(QThread):
         return report
 
 
-def give_back(error: BaseException) -> None:
-    """Let go of what a computation held that ran out of memory; its frames hold on to it through the traceback."""
-    log.warning("out of memory: %s", error)
-    traceback.clear_frames(error.__traceback__)
-    gc.collect()
-    if torch := sys.modules.get("torch"):
-        torch.cuda.empty_cache()
-
-
-def explain(error: BaseException) -> str:
-    """One sentence for the user. What nobody foresaw goes into the log with its traceback."""
-    if isinstance(error, S3DError):
-        return str(error)
-    if is_out_of_memory(error):
-        return OUT_OF_MEMORY
-    log.error("unexpected error in the engine", exc_info=error)
-    if "cuda error" in str(error).lower():
-        return GPU_LOST
-    said = str(error).strip().splitlines()
-    return f"Something went wrong: {said[0] if said else type(error).__name__}"
+def _read(engine: Any, messages: list[dict], sampling: SamplingSettings, plan: ContextPlan) -> tuple[list[dict], int]:
+    """What of a chat the model is to read, and how many of its oldest turns are left out."""
+    for message in messages:
+        private.remember(message["content"])
+    if plan.overflow != DROP:
+        return messages, 0
+    room = room_for_prompt(plan.limit_of(engine.info.context_limit), sampling.max_tokens)
+    return fit(messages, engine.count, room)

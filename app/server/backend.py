@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
+from app.diagnostics.private import private
 from s3d_core.errors import PromptError
 from s3d_core.settings import PROBE_EVERY, DraftSettings, SamplingSettings
 from s3d_core.stats import ModelInfo, Round
@@ -65,12 +66,18 @@ class EngineBackend:
 def answer(
     engine, prompt: Prompt, sampling: SamplingSettings, draft: Callable[[], DraftSettings], cancel: Callable[[], bool]
 ) -> Iterator[Round]:
-    """An engine's answer to a prompt. Where drafting turns out slower than plain decoding, it is left off."""
+    """An engine's answer to a prompt; no word of the two gets into the log.
+
+    Where drafting turns out slower than plain decoding, it is left off.
+    """
+    for said in [prompt] if isinstance(prompt, str) else [message["content"] for message in prompt]:
+        private.remember(said)
     ids = engine.chat_ids(prompt) if isinstance(prompt, list) else _text_ids(engine, prompt)
     guard = Guard()
     rounds = engine.generate(ids, lambda: guard.settings(draft()), sampling, cancel=cancel, probe_every=PROBE_EVERY)
     for done in rounds:
         guard.add(done, engine.plain_ms)
+        private.write_on(done.text)
         yield done
 
 

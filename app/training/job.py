@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -61,6 +62,9 @@ class Order:
 def program() -> list[str]:
     """The command that runs `s3d`, in a checkout and in a bundle."""
     return [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "app.cli"]
+
+
+_children: list[subprocess.Popen] = []
 
 
 class TrainingJob:
@@ -140,6 +144,7 @@ class TrainingJob:
         self.stop_measuring()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            self._check_disk(order)
             (self.folder / PAUSE).unlink(missing_ok=True)
             staged = self.folder / (_ORDER + ".part")
             staged.write_text(json.dumps(asdict(order)), encoding="utf-8")
@@ -152,6 +157,17 @@ class TrainingJob:
             statuses.write(self.folder, replace(first, process=statuses.this_process(self._process.pid)))
         except OSError as error:
             raise TrainingError(f"Nothing can be written to {self.folder}: {error.strerror or error}.") from error
+
+    def _check_disk(self, order: Order) -> None:
+        if (estimate := self.estimate) is None:
+            return
+        needed = estimate.disk(order.corpus_tokens) - statuses.size_of(self.folder)
+        free = shutil.disk_usage(self.folder).free
+        if free < needed:
+            raise TrainingError(
+                f"Training needs {needed / 1e9:.1f} GB more on the disk, where {free / 1e9:.1f} GB are free; "
+                "free some and start again."
+            )
 
     def resume(self) -> None:
         """Go on with a training that was paused or interrupted.
@@ -204,26 +220,30 @@ class TrainingJob:
 
     def _run(self, arguments: Sequence[str]) -> subprocess.Popen:
         """Start `s3d` so that it goes on when the window's process ends."""
+        flags = 0
         if sys.platform == "win32":
-            options = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
-        else:
-            options = {"start_new_session": True}
+            flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
         environment = {**os.environ, "PYTHONUTF8": "1"}
         here = None if getattr(sys, "frozen", False) else Path(__file__).resolve().parents[2]
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with (self.folder / _LOG).open("wb") as said:
-                return subprocess.Popen(
+                process = subprocess.Popen(
                     [*program(), *arguments],
                     stdin=subprocess.DEVNULL,
                     stdout=said,
                     stderr=subprocess.STDOUT,
                     cwd=here,
                     env=environment,
-                    **options,
+                    creationflags=flags,
+                    start_new_session=sys.platform != "win32",
                 )
         except OSError as error:
             raise TrainingError(f"The training cannot be started: {error.strerror or error}.") from error
+        # Held until it has ended, else it would be a zombie when its job is forgotten.
+        _children[:] = [child for child in _children if child.poll() is None]
+        _children.append(process)
+        return process
 
 
 def jobs() -> list[TrainingJob]:

@@ -58,7 +58,7 @@ class MemoryPopup(QFrame):
     def __init__(self, parent=None):
         super().__init__(parent, Qt.WindowType.Popup)
         self.setObjectName("MemoryPopup")
-        self.setFixedWidth(_WIDE)
+        self.setMinimumWidth(_WIDE)
         self.setAccessibleName("Memory in numbers")
         self._title = QLabel(wordWrap=True, textFormat=Qt.TextFormat.PlainText)
         self._bar, self._history = _Picture(14), _Picture(44)
@@ -94,7 +94,7 @@ class MemoryPopup(QFrame):
     def show_below(self, corner: QPoint) -> None:
         """Open with the upper right corner here."""
         self.adjustSize()
-        self.move(max(0, corner.x() - self.width()), corner.y())
+        self.move(max(self.screen().availableGeometry().left(), corner.x() - self.width()), corner.y())
         self.show()
 
     def _add_row(self, part: Part) -> None:

@@ -5,11 +5,13 @@ from string import Template
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from app.ui.resources import resource
 
 MODES = ("system", "light", "dark")
+# QFont::SizeResolved, to which PySide gives no name.
+_SIZE_RESOLVED = 0x0002
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,7 @@ class Theme(QObject):
     def __init__(self, application: QApplication, mode: str = "system", parent: QObject | None = None):
         super().__init__(parent or application)
         self._application = application
+        self._own_size = application.font().pointSizeF()
         self.mode = mode if mode in MODES else "system"
         application.styleHints().colorSchemeChanged.connect(self._apply)
         self._apply()
@@ -166,7 +169,27 @@ class Theme(QObject):
         self._application.styleHints().setColorScheme(scheme)
         self._apply()
 
+    def set_font_size(self, points: float | None) -> None:
+        """The size of all text in points; None is the system's."""
+        font, before = self._application.font(), self._application.font().pointSizeF()
+        after = float(points or self._own_size)
+        if after == before:
+            return
+        # A size that a widget was given does not follow the application's by itself.
+        given = [(widget, widget.font()) for widget in self._application.allWidgets() if _has_own_size(widget)]
+        font.setPointSizeF(after)
+        self._application.setFont(font)
+        self._dress()  # first: a style sheet that is set anew brings the fonts back that it found
+        for widget, own in given:
+            own.setPointSizeF(own.pointSizeF() * after / before)
+            widget.setFont(own)
+        self.changed.emit()
+
     def _apply(self) -> None:
+        self._dress()
+        self.changed.emit()
+
+    def _dress(self) -> None:
         global _current
         system = self._application.styleHints().colorScheme()
         dark = self.mode == "dark" or (self.mode == "system" and system == Qt.ColorScheme.Dark)
@@ -174,7 +197,11 @@ class Theme(QObject):
         self._application.setPalette(_palette(_current))
         sheet = resource("styles", "app.qss").read_text(encoding="utf-8")
         self._application.setStyleSheet(Template(sheet).substitute(asdict(_current)))
-        self.changed.emit()
+
+
+def _has_own_size(widget: QWidget) -> bool:
+    """Whether somebody gave this widget a font with a size; a bold one alone still follows the application's."""
+    return widget.testAttribute(Qt.WidgetAttribute.WA_SetFont) and bool(widget.font().resolveMask() & _SIZE_RESOLVED)
 
 
 def _palette(of: Colours) -> QPalette:

@@ -2,8 +2,8 @@
 
 import time
 
-from PySide6.QtCore import QRect, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QAction, QActionGroup, QPainter
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
@@ -16,10 +16,12 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
 )
 
-from app.engine.worker import Phase
+from app.engine.phase import Phase
+from app.ui.box import Box
 from app.ui.gauge import MemoryGauge
-from app.ui.icons import icon, pixmap
-from app.ui.theme import MODES, colours
+from app.ui.icons import icon
+from app.ui.shortcuts import BY_NAME, with_keys
+from app.ui.theme import MODES
 
 _SAID = {
     Phase.STARTING: "Starting",
@@ -32,7 +34,9 @@ _SAID = {
     Phase.COMPARING: "Measuring plain against drafted",
     Phase.EMPTY: "No model",
 }
-_CLOCK_MS = 100
+_CLOCK_MS = 200
+_MANAGE = "Manage models …"
+_TIP = Qt.ItemDataRole.ToolTipRole
 
 
 class TopBar(QFrame):
@@ -42,6 +46,8 @@ class TopBar(QFrame):
     theme_chosen: one of `MODES`.
     server_wanted: the local server's window.
     train_wanted: the user wants drafts trained for the model.
+    settings_wanted: the menu's line.
+    library_wanted: the user wants to see all models.
     """
 
     new_chat = Signal()
@@ -51,16 +57,18 @@ class TopBar(QFrame):
     theme_chosen = Signal(str)
     server_wanted = Signal()
     train_wanted = Signal()
+    settings_wanted = Signal()
+    library_wanted = Signal()
 
     def __init__(self, theme_mode: str, parent=None):
         super().__init__(parent)
         self.setObjectName("TopBar")
-        self.sidebar = _button("Show or hide the chats (Ctrl+Shift+S)", "Chats")
+        self.sidebar = _button(with_keys("Show or hide the chats", "chats"), "Chats")
         self.sidebar.setCheckable(True)
         self.sidebar.clicked.connect(self.sidebar_toggled)
-        self.new = _button("New chat (Ctrl+N)", "New chat")
+        self.new = _button(with_keys("New chat", "new"), "New chat")
         self.new.clicked.connect(self.new_chat)
-        self.models = _Box(toolTip="The model that answers")
+        self.models = Box(toolTip="The model that answers")
         self.models.setAccessibleName("Model")
         self.models.setMinimumWidth(150)
         self.models.setMaximumWidth(280)
@@ -73,7 +81,7 @@ class TopBar(QFrame):
         self.phase_label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.phase_label.setAccessibleName("State")
         self.gauge = MemoryGauge()
-        self.panel = _button("Show or hide the speed panel (Ctrl+B)", "Speed panel")
+        self.panel = _button(with_keys("Show or hide the speed panel", "panel"), "Speed panel")
         self.panel.setCheckable(True)
         self.panel.clicked.connect(self.panel_toggled)
         self.menu = _button("Menu", "Menu")
@@ -98,9 +106,10 @@ class TopBar(QFrame):
         column.setSpacing(0)
         column.addLayout(row)
         column.addWidget(self.progress)
-        self._phase, self._since, self._detail = Phase.STARTING, time.monotonic(), ""
+        self._phase, self._since, self._detail, self._stopping = Phase.STARTING, time.monotonic(), "", False
         self._clock = QTimer(self, interval=_CLOCK_MS)
         self._clock.timeout.connect(self._tick)
+        self._shown = None
         self._idle_bar()
         self.renew()
 
@@ -116,9 +125,12 @@ class TopBar(QFrame):
             group.addAction(action)
             self.theme_actions[mode] = action
         menu.addSeparator()
+        menu.addAction("Manage models …\t" + BY_NAME["models"].said, self.library_wanted.emit)
         self.server_action = menu.addAction("Serve to other programs …")
         self.server_action.triggered.connect(lambda checked=False: self.server_wanted.emit())
         menu.addAction("Train drafts for this model …", self.train_wanted.emit)
+        settings = menu.addAction(self.tr("Settings …") + "\t" + BY_NAME["settings"].said)
+        settings.triggered.connect(self.settings_wanted)
         return menu
 
     def show_served(self, on: bool) -> None:
@@ -127,11 +139,13 @@ class TopBar(QFrame):
 
     def show_models(self, models: list) -> None:
         """The installed models (name, path, bytes)."""
-        current = self.models.currentData()
+        current = self._shown
         self.models.clear()
         for model in models:
             self.models.addItem(model.name, model.path)
-            self.models.setItemData(self.models.count() - 1, str(model.path), Qt.ItemDataRole.ToolTipRole)
+            self.models.setItemData(self.models.count() - 1, str(model.path), _TIP)
+        self.models.addItem(_MANAGE)
+        self.models.setItemData(self.models.count() - 1, with_keys("Fetch, import and delete models", "models"), _TIP)
         self._select(current)
 
     def show_model(self, path) -> None:
@@ -142,7 +156,7 @@ class TopBar(QFrame):
         """What happens now; the clock starts anew."""
         if phase != self._phase:
             self._since = time.monotonic()
-        self._phase, self._detail = phase, ""
+        self._phase, self._detail, self._stopping = phase, "", False
         if phase in Phase.BUSY:
             self._clock.start()
             known = phase in (Phase.FETCHING, Phase.LOADING, Phase.READING)
@@ -153,10 +167,19 @@ class TopBar(QFrame):
             self._idle_bar()
         self._tick()
 
+    def show_theme(self, mode: str) -> None:
+        """This theme is in use."""
+        self.theme_actions[mode].setChecked(True)
+
+    def show_stopping(self) -> None:
+        """The user wants what runs to end; it does so at its next step."""
+        self._stopping = self._phase in Phase.BUSY
+        self._tick()
+
     def show_progress(self, sentence: str, share: float) -> None:
         """How far a download or a load is."""
         # Nothing is known of how long the start of a step takes: the bar only shows that it goes on.
-        self._detail = f"{sentence} {share:.0%}" if share else sentence
+        self._detail = f"{sentence} {_percent(share)}" if share else sentence
         self.progress.setRange(0, 1000 if share else 0)
         self.progress.setValue(int(1000 * share))
         self._tick()
@@ -164,7 +187,7 @@ class TopBar(QFrame):
     def show_prefill(self, done: int, total: int) -> None:
         """How much of the prompt is read."""
         share = done / total if total else 1.0
-        self._detail = f"Reading the prompt {share:.0%}"
+        self._detail = f"{_SAID[Phase.READING]} {_percent(share)}"
         self.progress.setValue(int(1000 * share))
         self._tick()
 
@@ -177,33 +200,36 @@ class TopBar(QFrame):
         self.gauge.update()
 
     def _tick(self) -> None:
-        said = self._detail or _SAID[self._phase]
-        clock = f" · {time.monotonic() - self._since:.1f} s" if self._phase in Phase.BUSY else ""
-        self.phase_label.setText(said + clock)
-        self.phase_label.setToolTip(said + clock)
+        said = "Stopping" if self._stopping else self._detail or _SAID[self._phase]
+        if self._phase in Phase.BUSY:
+            said += f" · {_clock(time.monotonic() - self._since)}"
+        self.phase_label.setText(said)
+        self.phase_label.setToolTip(said)
 
     def _idle_bar(self) -> None:
         self.progress.setRange(0, 1000)
         self.progress.setValue(0)
 
     def _select(self, path) -> None:
-        wanted = [row for row in range(self.models.count()) if str(self.models.itemData(row)) == str(path)]
+        self._shown = path
+        rows = range(self.models.count()) if path is not None else ()
+        wanted = [row for row in rows if str(self.models.itemData(row)) == str(path)]
         self.models.setCurrentIndex(wanted[0] if wanted else -1)
 
     def _on_model(self, row: int) -> None:
+        if self.models.itemData(row) is None:
+            self._select(self._shown)
+            self.library_wanted.emit()
+            return
         self.model_chosen.emit(self.models.itemData(row))
 
 
-class _Box(QComboBox):
-    """A box whose arrow has the theme's colour."""
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
-    def paintEvent(self, event) -> None:
-        super().paintEvent(event)
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        arrow = pixmap("chevron", 54, colours().muted)
-        painter.drawPixmap(QRect(self.width() - 25, (self.height() - 18) // 2, 18, 18), arrow)
-        painter.end()
+
+def _clock(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 60 else f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
 
 
 def _button(tip: str, name: str) -> QToolButton:

@@ -1,39 +1,41 @@
 """The main window: joins the link to the decoder with the chat, the speed panel and the top bar."""
 
-from dataclasses import replace
 from itertools import pairwise
 
 from PySide6.QtCore import QByteArray, QSettings, QSize, Qt, Signal
-from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
 
 from app.chats.conversation import Conversation
 from app.chats.store import Store
 from app.engine.link import EngineLink
-from app.engine.worker import Phase
+from app.engine.phase import Phase
 from app.hardware import MemoryReading
 from app.server.switch import Switch
+from app.ui import shortcuts
 from app.ui.chat.pane import ChatPane
 from app.ui.chat.session import ChatSession
 from app.ui.chats.sidebar import Sidebar
+from app.ui.desk import Desk
+from app.ui.models.library import LibraryDialog
 from app.ui.server.dialog import ServerDialog
+from app.ui.settings.preferences import Preferences
 from app.ui.speed.panel import SpeedPanel
-from app.ui.theme import Theme
 from app.ui.topbar import TopBar
 from app.ui.training.dialog import TrainingDialog
-from s3d_core.settings import SamplingSettings
+from s3d_core.settings import DraftSettings
 from s3d_core.stats import ModelInfo
 
 NARROW = 900
 # From this width on there is room for the chats at the left and the speed panel at the right.
 NARROW_FOR_BOTH = 1080
-# Top-p would sort the whole vocabulary for every token, which costs more than it shapes at this temperature.
-SAMPLING = SamplingSettings(temperature=0.2, top_k=40, min_p=0.05, max_tokens=1024)
 
 _WHY_NOT = {
     Phase.FETCHING: "The model is being fetched …",
     Phase.COMPARING: "Measuring plain against drafted …",
     Phase.EMPTY: "Choose a model at the top to start",
+}
+_STOPS = dict.fromkeys((Phase.STARTING, Phase.LOADING, Phase.MEASURING), "Stop loading") | {
+    Phase.FETCHING: "Stop fetching"
 }
 
 
@@ -42,6 +44,7 @@ class Window(QMainWindow):
 
     Args:
         store: where chats are kept; the window closes it at its end. Without one they live in memory.
+        preferences: the settings. Without them the usual ones hold, and changes are not kept.
 
     Signals:
         closed: the window is closed and the decoder's thread has ended.
@@ -57,21 +60,24 @@ class Window(QMainWindow):
         link: EngineLink,
         settings: QSettings | None = None,
         store: Store | None = None,
+        preferences: Preferences | None = None,
     ):
         super().__init__()
         self.setWindowTitle("S3D Chat")
         self.setObjectName("MainWindow")
         self.link = link
         self._settings = settings
-        self._theme = Theme(application, self._stored("theme", "system"), self)
+        self.desk = Desk(application, preferences or Preferences(), self)
         self._panel_wish: bool | None = None
         self.training: TrainingDialog | None = None
+        self.library: LibraryDialog | None = None
         self._sidebar_wish: bool | None = None
-        self.topbar = TopBar(self._theme.mode)
+        self.topbar = TopBar(self.desk.theme.mode)
         self.chat = ChatPane()
-        self.session = ChatSession(store or Store(), link, self.chat, self._prepare, self)
+        self.session = ChatSession(store or Store(), link, self.chat, self.desk.prepare, self)
         self.sidebar = Sidebar(self.session.store, self.chat.notice)
         self.sidebar.show_current(self.conversation.chat_id)
+        self.desk.connect_chat(link, self.chat, self.session)
         self.panel = SpeedPanel(link.settings)
         self.server = ServerDialog(Switch(link), parent=self)
         self._build()
@@ -125,7 +131,8 @@ class Window(QMainWindow):
     def _connect_parts(self) -> None:
         self.topbar.new_chat.connect(self.new_chat)
         self.topbar.model_chosen.connect(self.link.load)
-        self.topbar.theme_chosen.connect(self._on_theme_chosen)
+        self.topbar.theme_chosen.connect(self.desk.set_theme)
+        self.topbar.settings_wanted.connect(self.desk.show_settings)
         self.topbar.sidebar_toggled.connect(self._on_sidebar_toggled)
         self.sidebar.new_chat.connect(self.new_chat)
         self.sidebar.chosen.connect(self.session.open_chat)
@@ -137,17 +144,21 @@ class Window(QMainWindow):
         self.topbar.server_wanted.connect(self.server.show)
         self.server.switched.connect(self.topbar.show_served)
         self.topbar.train_wanted.connect(self.train)
+        self.topbar.library_wanted.connect(self.manage_models)
         self.chat.composer.sent.connect(self.send)
         self.chat.composer.stopped.connect(self.stop)
+        self.chat.asked.connect(self.send)
         self.chat.retry.connect(self.link.open_first)
         self.session.asked.connect(self.panel.start_reply)
         self.session.writer.measured.connect(self.panel.finish_reply)
         self.session.opened.connect(lambda chat: self._on_phase(self.link.phase))
         self.panel.show_drafted.connect(self.chat.transcript.show_drafted)
-        self.panel.measure_wanted.connect(self.link.compare)
+        self.panel.measure_wanted.connect(self.measure)
         self.panel.measure_stopped.connect(self.link.stop)
+        self.panel.train_wanted.connect(self.train)
+        self.session.opened.connect(lambda chat: self.panel.compare.forget())
         self.topbar.gauge.nearly_full.connect(self.chat.notice.info)
-        self._theme.changed.connect(self._renew)
+        self.desk.theme.changed.connect(self._renew)
         self.unforeseen.connect(self.chat.notice.error)
 
     def _connect_link(self) -> None:
@@ -164,6 +175,7 @@ class Window(QMainWindow):
         link.plain_measured.connect(self.panel.set_plain)
         link.rounds_done.connect(self.panel.add_rounds)
         link.failed.connect(self._on_failed)
+        link.refused.connect(self._on_refused)
         link.compare_progress.connect(self.panel.compare.show_progress)
         link.compared.connect(self.panel.compare.show_comparison)
         link.notice.connect(self.chat.notice.info)
@@ -171,22 +183,37 @@ class Window(QMainWindow):
         link.closed.connect(self._on_link_closed)
 
     def _add_shortcuts(self) -> None:
-        for keys, do in (
-            ("Ctrl+N", self.new_chat),
-            ("Ctrl+R", self.regenerate),
-            ("Ctrl+B", self.topbar.panel.click),
-            ("Escape", self.stop),
-            ("Ctrl+K", self._search),
-            ("Ctrl+Shift+S", self.topbar.sidebar.click),
-            ("Ctrl+L", self.chat.composer.field.setFocus),
-            ("Ctrl+Q", self.close),
-        ):
-            QShortcut(QKeySequence(keys), self, activated=do)
+        actions = {
+            "new": self.new_chat,
+            "search": self._search,
+            "chats": self.topbar.sidebar.click,
+            "settings": self.desk.show_settings,
+            "models": self.manage_models,
+            "message": self.chat.composer.field.setFocus,
+            "attach": self.chat.composer.choose_files,
+            "stop": self.stop,
+            "copy": self.desk.copy_last,
+            "again": self.regenerate,
+            "panel": self.topbar.panel.click,
+            "quit": self.close,
+        }
+        shortcuts.install(self, actions)
 
     def _set_tab_order(self) -> None:
         bar, panel, composer = self.topbar, self.panel, self.chat.composer
-        order = [composer.field, composer.button, bar.sidebar, bar.new, bar.models, bar.gauge, bar.panel, bar.menu]
-        order += [*panel.tab_order, self.sidebar.search, self.sidebar.menu, self.sidebar.list, self.chat.transcript]
+        order = [
+            composer.field,
+            composer.attach,
+            composer.tune,
+            composer.button,
+            bar.sidebar,
+            bar.new,
+            bar.models,
+            bar.gauge,
+            bar.panel,
+        ]
+        order += [bar.menu, *panel.tab_order, self.sidebar.search, self.sidebar.menu, self.sidebar.list]
+        order.append(self.chat.transcript)
         for before, after in pairwise(order):
             QWidget.setTabOrder(before, after)
 
@@ -203,7 +230,17 @@ class Window(QMainWindow):
 
     def stop(self) -> None:
         """Stop what runs."""
+        if self.link.busy:
+            self.topbar.show_stopping()
         self.session.stop()
+
+    def measure(self, settings: DraftSettings) -> None:
+        """Measure plain decoding against `settings` on the last reply shown."""
+        asked = self.session.last_asked()
+        if asked is None:
+            self.panel.compare.tell("Ask something first: its answer is what is measured.")
+        elif self.link.phase == Phase.READY:
+            self.link.compare(settings, *asked)
 
     def train(self) -> None:
         """Open the dialog that trains drafts for the model in memory."""
@@ -214,8 +251,19 @@ class Window(QMainWindow):
         if self.training is None or self.training.info.path != info.path:
             self.training = TrainingDialog(info, self)
             self.training.trained.connect(self.link.load)
+            self.training.ended.connect(lambda said: self.chat.notice.offer(said, "Show", self.train))
         self.training.show()
         self.training.raise_()
+
+    def manage_models(self) -> None:
+        """Open the model library."""
+        if self.library is None:
+            self.library = LibraryDialog(self.link, lambda: self.topbar.gauge.reading, self)
+            self.library.models_changed.connect(self.topbar.show_models)
+            self.desk.theme.changed.connect(self.library.renew)
+        self.library.show()
+        self.library.raise_()
+        self.library.activateWindow()
 
     def new_chat(self) -> None:
         """Show an empty chat; an answer being written goes on in its own."""
@@ -227,10 +275,6 @@ class Window(QMainWindow):
         """The chat shown."""
         return self.session.conversation
 
-    def _prepare(self, chat_id: int, messages: list[dict], attempt: int) -> tuple:
-        """What `EngineLink.ask` is given for a chat; every attempt has a seed of its own."""
-        return messages, replace(SAMPLING, seed=attempt)
-
     # -- what the decoder tells ----------------------------------------------------------------------------------
 
     def _on_phase(self, phase: str) -> None:
@@ -239,15 +283,17 @@ class Window(QMainWindow):
         answering = phase in Phase.ANSWERING and not self.session.writes_elsewhere
         elsewhere = "Another chat is being answered (Escape stops it)"
         why_not = elsewhere if self.session.writes_elsewhere else _WHY_NOT.get(phase, "The model is loading …")
-        self.chat.composer.set_state(phase == Phase.READY, answering, why_not)
+        self.chat.composer.set_state(phase == Phase.READY, answering, why_not, _STOPS.get(phase, ""))
 
     def _on_loaded(self, info: ModelInfo) -> None:
         self.panel.show_model(info)
         self.topbar.show_model(info.path)
+        self.chat.welcome.show_model(info)
 
     def _on_unloaded(self) -> None:
         self.panel.forget_model()
         self.topbar.show_model(None)
+        self.chat.welcome.show_model(None)
 
     def _on_failed(self, kind: str, sentence: str) -> None:
         if self.link.info is None and kind in ("fetch", "load"):
@@ -260,6 +306,11 @@ class Window(QMainWindow):
             return
         self.chat.notice.error(sentence, "Retry" if retry else "", retry)
 
+    def _on_refused(self, path, sentence: str) -> None:
+        """A model does not fit into the memory; the user may know better."""
+        self.topbar.show_model(self.link.info.path if self.link.info else None)
+        self.chat.notice.error(sentence, "Load anyway", lambda: self.link.load(path, anyway=True))
+
     def _on_link_closed(self) -> None:
         self.session.close()
         self.session.store.close()
@@ -268,11 +319,8 @@ class Window(QMainWindow):
 
     # -- inside --------------------------------------------------------------------------------------------------
 
-    def _on_theme_chosen(self, mode: str) -> None:
-        self._theme.set_mode(mode)
-        self._store("theme", mode)
-
     def _renew(self) -> None:
+        self.topbar.show_theme(self.desk.theme.mode)
         for part in (self.topbar, self.sidebar, self.chat, self.panel, self.server):
             part.renew()
 
@@ -316,6 +364,9 @@ class Window(QMainWindow):
         self._store("geometry", self.saveGeometry())
         if self.training is not None:
             self.training.window_closes()
+        self.desk.close()
+        if self.library is not None:
+            self.library.shut()
         self.hide()
         self.server.switch.turn_off(wait=False)
         self.link.close()

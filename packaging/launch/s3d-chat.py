@@ -11,6 +11,12 @@ if __name__ == "__main__":
         if getattr(sys, stream) is None:
             # A program without a console on Windows has none, and libraries write to them unasked.
             setattr(sys, stream, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+    if sys.platform == "linux":
+        # The bundle's libraries are for this program alone: a browser that it opens needs the system's.
+        outside = os.environ.pop("LD_LIBRARY_PATH_ORIG", None)
+        os.environ.pop("LD_LIBRARY_PATH", None)
+        if outside:
+            os.environ["LD_LIBRARY_PATH"] = outside
     from app.__main__ import main
 
     sys.exit(main())

@@ -195,19 +195,30 @@ def train(
     report(Progress("finishing", trainer.step, settings.steps))
     adapter = trainer.adapter
     adapter.calibration = calibration(loaded, adapter, calibrated_on, draft)
-    final = tokens_per_round(loaded, adapter, measured_on, draft)
-    adapter.card = card(loaded, recipe, trainer, final, draft, command, time.perf_counter() - began)
+    accepted = accepted_by_skipped(loaded, adapter, measured_on, settings)
+    adapter.card = card(loaded, recipe, trainer, accepted, draft, command, time.perf_counter() - began)
     adapter.save(folder)
     return adapter
 
 
-def card(loaded, recipe, trainer, final, draft, command, seconds) -> dict:
+def accepted_by_skipped(
+    loaded: Loaded, adapter: Adapter, chats: list[dict], settings: TrainSettings
+) -> dict[int, float]:
+    """Drafted tokens accepted a round by skipped layers, over the range that was trained: what Auto chooses by."""
+    low, high = settings.least_skipped, settings.most_skipped
+    counts = sorted({round(low + (high - low) * part / 4) for part in range(5)})
+    drafts = [DraftSettings("s3d", skipped=count, draft_length=MAX_DRAFT_LENGTH) for count in counts]
+    return {draft.skipped: tokens_per_round(loaded, adapter, chats, draft) - 1 for draft in drafts}
+
+
+def card(loaded, recipe, trainer, accepted, draft, command, seconds) -> dict:
     """What `adapter.json` says of how the adapter was made."""
     chats = trainer.chats
     return {
         "base_model": loaded.name,
         "fingerprint": loaded.target.fingerprint(),
         "defaults": {"skipped": draft.skipped, "draft_length": draft.draft_length, "tree_size": draft.tree_size},
+        "accepted_by_skipped": {str(skipped): round(tokens, 3) for skipped, tokens in accepted.items()},
         "training": {
             "command": command,
             "date": date.today().isoformat(),
@@ -221,6 +232,6 @@ def card(loaded, recipe, trainer, final, draft, command, seconds) -> dict:
                 "self_written_chats": sum(c.get("from") == "self" for c in chats),
                 "given_prompts": recipe.prompts.name if recipe.prompts else None,
             },
-            "held_out_tokens_per_round": round(final, 3),
+            "held_out_tokens_per_round": round(1 + accepted[draft.skipped], 3),
         },
     }

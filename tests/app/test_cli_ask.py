@@ -188,7 +188,8 @@ class Terminal:
         return out
 
 
-LONG = ("Write a long story about a lighthouse.", "--max-tokens", "2000")
+# Such a penalty makes words come again, so that the answer does not end by itself.
+LONG = ("Write a long story about a lighthouse.", "--max-tokens", "6000", "--repetition-penalty", "0.8")
 needs_terminal = pytest.mark.skipif(os.name == "nt", reason="Windows has neither pseudo-terminals nor SIGINT to send")
 
 

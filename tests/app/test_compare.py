@@ -3,9 +3,10 @@
 import pytest
 from ui.scripted import ScriptedEngine, scripted_parts
 
+from app.chats.overflow import DROP, ContextPlan
 from app.engine.compare import TOKENS, TURNS, Comparison, Run, compare
 from app.engine.link import EngineLink
-from app.engine.worker import Phase
+from app.engine.phase import Phase
 from s3d_core.settings import DraftSettings, SamplingSettings
 from s3d_core.stats import Totals
 
@@ -20,11 +21,6 @@ def link(qtbot):
     link.engine = engine
     link.start()
     qtbot.waitUntil(lambda: link.phase == Phase.READY, timeout=PATIENCE_MS)
-    with qtbot.waitSignal(link.finished, timeout=PATIENCE_MS):
-        link.ask(HELLO, SamplingSettings(seed=3))
-    qtbot.waitUntil(lambda: link.phase == Phase.READY, timeout=PATIENCE_MS)
-    engine.seen.clear()
-    engine.sampled.clear()
     yield link
     link.close()
     qtbot.waitUntil(lambda: link.is_closed, timeout=PATIENCE_MS)
@@ -79,7 +75,7 @@ def test_the_thread_measures_in_turn_and_tells_how_far_it_is(link, qtbot):
     link.compare_progress.connect(lambda *step: steps.append(step))
     wish = DraftSettings(skipped=5)
     with qtbot.waitSignal(link.compared, timeout=PATIENCE_MS) as end:
-        link.compare(wish)
+        link.compare(wish, HELLO, SamplingSettings(seed=3))
         assert link.phase == Phase.COMPARING
     assert end.args[0].settings == wish
     strategies = [settings.strategy for settings in link.engine.seen]
@@ -89,12 +85,20 @@ def test_the_thread_measures_in_turn_and_tells_how_far_it_is(link, qtbot):
     qtbot.waitUntil(lambda: link.phase == Phase.READY, timeout=PATIENCE_MS)
 
 
+def test_a_chat_longer_than_the_context_is_measured_without_its_oldest_turns(link, qtbot):
+    turns = [("user", "old " * 60), ("assistant", "said " * 60), ("user", "newest")]
+    messages = [{"role": role, "content": text} for role, text in turns]
+    with qtbot.waitSignal(link.compared, timeout=PATIENCE_MS):
+        link.compare(DraftSettings(), messages, SamplingSettings(), ContextPlan(limit=100, overflow=DROP))
+    assert link.engine.asked[-1] == messages[-1:]
+
+
 def test_a_stopped_measurement_gives_nothing_and_is_no_failure(link, qtbot):
     link.engine.tokens_per_second = 50
     failures = []
     link.failed.connect(lambda kind, sentence: failures.append(sentence))
     with qtbot.waitSignal(link.compared, timeout=PATIENCE_MS) as end:
-        link.compare(DraftSettings())
+        link.compare(DraftSettings(), HELLO, SamplingSettings())
         qtbot.waitUntil(lambda: len(link.engine.seen) > 2, timeout=PATIENCE_MS)
         link.stop()
     assert end.args[0] is None
@@ -104,7 +108,7 @@ def test_a_stopped_measurement_gives_nothing_and_is_no_failure(link, qtbot):
 def test_a_measurement_that_fails_says_so_and_leaves_the_model_ready(link, qtbot):
     link.engine.fail_after = 3
     with qtbot.waitSignal(link.failed, timeout=PATIENCE_MS) as end:
-        link.compare(DraftSettings())
+        link.compare(DraftSettings(), HELLO, SamplingSettings())
     assert end.args[0] == "compare"
     assert "scripted accident" in end.args[1]
     qtbot.waitUntil(lambda: link.phase == Phase.READY, timeout=PATIENCE_MS)

@@ -6,10 +6,13 @@ import weakref
 import pytest
 from ui.scripted import ScriptedEngine, scripted_parts
 
+from app.chats.overflow import ContextPlan
 from app.engine.link import EngineLink
 from app.engine.live import LiveSettings
-from app.engine.worker import Parts, Phase, explain
-from s3d_core.errors import ModelError
+from app.engine.parts import Parts
+from app.engine.phase import Phase
+from app.engine.sentences import explain
+from s3d_core.errors import ModelError, PromptError
 from s3d_core.settings import DraftSettings, SamplingSettings
 
 PATIENCE_MS = 10_000
@@ -35,7 +38,7 @@ def make_link(qtbot):
 
 
 def test_rounds_arrive_in_order_before_the_end(make_link, qtbot):
-    engine = ScriptedEngine(reply="0123456789" * 40, tokens_per_second=2000)
+    engine = ScriptedEngine(reply="0123456789" * 400, tokens_per_second=2000)
     link, events = make_link(scripted_parts(engine)), []
     link.rounds_done.connect(lambda rounds: events.append("".join(done.text for done in rounds)))
     with qtbot.waitSignal(link.finished, timeout=PATIENCE_MS) as end:
@@ -43,7 +46,7 @@ def test_rounds_arrive_in_order_before_the_end(make_link, qtbot):
     totals = end.args[0]
     assert "".join(events) == engine.reply
     assert 1 < len(events) < totals.rounds
-    assert totals.tokens == 100
+    assert totals.tokens == 1000
     assert totals.plain_ms == engine.plain_ms
 
 
@@ -151,6 +154,60 @@ def test_a_stopped_download_is_no_failure(make_link, qtbot):
     link.stop()
     qtbot.waitUntil(lambda: link.phase == Phase.EMPTY, timeout=PATIENCE_MS)
     assert failures == []
+
+
+def test_tokens_are_counted_without_a_phase(make_link, qtbot):
+    link, phases = make_link(scripted_parts(ScriptedEngine())), []
+    link.phase_changed.connect(phases.append)
+    with qtbot.waitSignal(link.counted, timeout=PATIENCE_MS) as counted:
+        link.count([*HELLO, {"role": "assistant", "content": "one two"}], ["a b c", ""])
+    assert counted.args == [9, [3, 0]]
+    assert phases == []
+
+
+def test_of_counts_that_wait_only_the_last_is_done(make_link, qtbot):
+    link, counted = make_link(scripted_parts(ScriptedEngine(reply="x" * 400, tokens_per_second=400))), []
+    link.counted.connect(lambda whole, each: counted.append(whole))
+    link.ask(HELLO, SamplingSettings())
+    for words in range(20):
+        link.count([{"role": "user", "content": "word " * words}])
+    qtbot.waitUntil(lambda: bool(counted), timeout=PATIENCE_MS)
+    qtbot.wait(50)
+    assert counted == [22]
+
+
+def test_a_chat_that_the_template_refuses_counts_as_nothing_and_no_failure_is_told(make_link, qtbot, monkeypatch):
+    engine = ScriptedEngine()
+
+    def refuse(messages):
+        raise PromptError("The prompt is empty; type a question first.")
+
+    monkeypatch.setattr(engine, "count", refuse)
+    link = make_link(scripted_parts(engine))
+    with qtbot.waitSignal(link.counted, timeout=PATIENCE_MS) as counted, qtbot.assertNotEmitted(link.failed):
+        link.count(HELLO)
+    assert counted.args == [0, []]
+
+
+LONG_CHAT = [{"role": ("user", "assistant")[at % 2], "content": "word " * 97} for at in range(9)]
+
+
+def test_turns_that_do_not_fit_are_left_out_and_told(make_link, qtbot):
+    engine = ScriptedEngine()
+    link = make_link(scripted_parts(engine))
+    with qtbot.waitSignals([link.dropped, link.finished], timeout=PATIENCE_MS):
+        link.ask(LONG_CHAT, SamplingSettings(max_tokens=100), ContextPlan(700, "drop"))
+    # Nine messages of 100 tokens, and 600 of 700 tokens are the prompt's.
+    assert engine.asked == [LONG_CHAT[4:]]
+    assert engine.contexts == [700]
+
+
+def test_with_the_other_policy_all_turns_are_sent(make_link, qtbot):
+    engine = ScriptedEngine()
+    link = make_link(scripted_parts(engine))
+    with qtbot.waitSignal(link.finished, timeout=PATIENCE_MS), qtbot.assertNotEmitted(link.dropped):
+        link.ask(LONG_CHAT, SamplingSettings(), ContextPlan(700, "stop"))
+    assert engine.asked == [LONG_CHAT]
 
 
 def test_live_settings_are_swapped_whole():

@@ -6,11 +6,13 @@ import pytest
 from ui.scripted import ScriptedEngine, scripted_parts
 
 from app.engine.link import EngineLink
-from app.engine.worker import GPU_LOST, Parts, Phase, explain
+from app.engine.parts import Parts
+from app.engine.phase import Phase
+from app.engine.sentences import GPU_LOST, explain
 from s3d_core.errors import OUT_OF_MEMORY, ModelError
 from s3d_core.settings import SamplingSettings
 
-PATIENCE_MS = 10_000
+PATIENCE_MS = 60_000
 HELLO = [{"role": "user", "content": "Hello"}]
 TORCHS = "[enforce fail at alloc_cpu.cpp:121] data. DefaultCPUAllocator: can't allocate memory: you tried to allocate"
 

@@ -14,6 +14,7 @@ from s3d_core.train.corpus import frequent_tokens, prompt_ids, user_header, writ
 from s3d_core.train.writer import Job, Writer
 
 STOPS = {2, 11}
+LONG_ROPES = [name for name, config in CONFIGS.items() if config().rope_parameters.get("rope_type") == "longrope"]
 
 
 def prompts(lengths=(3, 40, 9, 1, 25, 60, 17)):
@@ -30,7 +31,7 @@ def greedy(model, ids, most):
 
 
 @pytest.mark.parametrize("rows", [1, 3, 16])
-@pytest.mark.parametrize("name", [n for n in CONFIGS if n != "phi3 long rope"])
+@pytest.mark.parametrize("name", [name for name in CONFIGS if name not in LONG_ROPES])
 def test_every_row_is_what_transformers_writes(name, rows):
     """More texts than rows, of many lengths: each row keeps to itself, and is taken over when free."""
     model = build(name)
@@ -44,8 +45,9 @@ def test_every_row_is_what_transformers_writes(name, rows):
         assert ended == jobs
 
 
-def test_a_long_rope_text_ends_where_the_frequencies_change():
-    model = build("phi3 long rope")
+@pytest.mark.parametrize("name", LONG_ROPES)
+def test_a_long_rope_text_ends_where_the_frequencies_change(name):
+    model = build(name)
     given = prompts((3, 40, 9, 62))
     expected = [greedy(model, ids, 64 - len(ids)) for ids in given]
     jobs = [Job(ids, 0.0, 100, "given") for ids in given]

@@ -34,6 +34,12 @@ def test_measuring_takes_the_fastest_run_behind_the_first():
     assert 4 <= costs.verify(1)[1] < 20
 
 
+def test_a_pass_of_a_large_model_is_timed_once():
+    runs = []
+    Costs().measure_draft(12, lambda: runs.append(time.sleep(0.25)))
+    assert len(runs) == 2
+
+
 def test_a_slower_machine_is_followed_for_every_shape_and_one_pause_is_not():
     costs = Costs(verify={1: 10.0, 9: 18.0}, draft={12: 5.0})
     costs.saw_verify(1, 1000.0)

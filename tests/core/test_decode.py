@@ -119,6 +119,14 @@ def test_the_context_limit_ends_the_reply(engine):
     assert rounds[-1].context == engine.target.context_limit
 
 
+def test_a_smaller_context_can_be_asked_for(engine):
+    rounds = list(engine.generate(PROMPT, S3D, SamplingSettings(max_tokens=100), context=12))
+    assert rounds[-1].stop_reason == "context"
+    assert rounds[-1].context == 12
+    with pytest.raises(PromptError, match="5 tokens long, but the context as it is set holds 5"):
+        engine.generate(PROMPT, S3D, SamplingSettings(), context=5)
+
+
 def test_cancelling_stops_within_one_round_and_the_next_answer_is_right(engine):
     expected = [t for d in engine.generate(PROMPT, S3D, SamplingSettings(max_tokens=20)) for t in d.ids]
     asked = iter(range(100))

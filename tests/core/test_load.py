@@ -16,6 +16,7 @@ from s3d_core import gguf as unpacking
 from s3d_core import load as loading
 from s3d_core.engine import Engine
 from s3d_core.errors import ModelError
+from s3d_core.families import ARCHITECTURES
 from s3d_core.gguf import unpacked
 from s3d_core.load import load, pick_device, pick_dtype, stock_model, stop_tokens
 from s3d_core.target import Target
@@ -359,6 +360,19 @@ def test_a_gguf_file_without_weights(file):
 
 def test_the_loader_names_only_families_it_can_run(folder):
     config = json.loads((folder / "config.json").read_text())
-    for name in loading.ARCHITECTURES:
+    for name in ARCHITECTURES:
         (folder / "config.json").write_text(json.dumps(config | {"architectures": [name]}))
         loading.check_folder(folder)
+
+
+def test_two_programs_may_unpack_a_file_at_once(file, monkeypatch):
+    """Each would have written into the other's half-made folder."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    made = []
+    original = unpacking._unpack
+    monkeypatch.setattr(unpacking, "_unpack", lambda *given: made.append(given) or original(*given))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: unpacked(file, torch.float32, lambda phase, share: None), range(4)))
+    assert set(found) == {file.parent / "tiny.float32"}
+    assert len(made) == 1

@@ -60,7 +60,7 @@ def test_training_sees_the_rows_that_decoding_drafts_with(name, skipped, monkeyp
     target = Target(build(name))
     adapter = random_adapter(target, SLOTS)
     # A draft norm of its own, as training leaves it.
-    adapter.norm = adapter.norm * torch.linspace(0.5, 1.5, 48)
+    adapter.norm = adapter.norm * torch.linspace(0.5, 1.5, len(adapter.norm))
     # Below the long-rope switch at 64; sliding windows of 24 are long passed.
     ids = some_ids(58)
     anchors = torch.tensor([0, 1, 2, 11, 30, 31, 33, 54])

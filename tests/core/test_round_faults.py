@@ -83,8 +83,8 @@ def test_where_memory_is_short_the_cache_grows_by_little_and_keeps_what_it_holds
 
     monkeypatch.setattr(Cache, "_grow", short)
     cache.reserve(260)
-    assert 260 <= cache.capacity <= 300
+    assert 260 <= cache.capacity <= 304  # in whole vectors of slots
     assert torch.equal(cache._all[:, :, :, :256], before)
     with pytest.raises(RuntimeError, match="allocate"):
-        cache.reserve(301)
+        cache.reserve(305)
     assert torch.equal(cache._all[:, :, :, :256], before)

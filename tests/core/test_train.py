@@ -294,6 +294,12 @@ def test_from_a_model_to_an_adapter(trained):
     assert card["fingerprint"] == tiny().target.fingerprint()
     assert DraftSettings(**card["defaults"]) == DraftSettings("s3d", skipped=2, draft_length=8)
     assert card["training"]["command"] == "s3d train --steps 6"
+    accepted = {int(skipped): tokens for skipped, tokens in card["accepted_by_skipped"].items()}
+    settings = RECIPE.training
+    middle = card["defaults"]["skipped"]
+    assert {settings.least_skipped, middle, settings.most_skipped} <= set(accepted)
+    assert all(0 <= tokens <= 8 for tokens in accepted.values())
+    assert card["training"]["held_out_tokens_per_round"] == pytest.approx(1 + accepted[middle], abs=2e-3)
     assert card["training"]["steps_done"] == 6
     assert card["training"]["corpus"]["chats"] <= len(chats) - HELD_OUT
     assert card["training"]["settings"]["rank"] == 4
@@ -311,7 +317,7 @@ def test_an_interrupted_run_goes_on_where_it_was(trained, tmp_path):
     assert Adapter.load(tmp_path, tiny().target).card["training"]["steps_done"] == 2
     reported = []
     resumed = train(tiny(), RECIPE, tmp_path, lambda p: reported.append(p))
-    assert [(p.phase, p.done) for p in reported] == [("training", n) for n in (3, 4, 5, 6)]
+    assert [(p.phase, p.done) for p in reported] == [*(("training", n) for n in (3, 4, 5, 6)), ("finishing", 6)]
     assert same(resumed.tensors(), adapter.tensors())
 
 

@@ -37,7 +37,7 @@ def load():
 def attempt(ids, first=lambda: None):
     text = []
     try:
-        for done in engine.generate(ids, engine.info.defaults, SamplingSettings(max_tokens=60)):
+        for done in engine.generate(ids, engine.info.defaults, SamplingSettings(max_tokens=110)):
             text.append(done.text)
             if len(text) == 1:
                 first()
@@ -47,6 +47,7 @@ def attempt(ids, first=lambda: None):
     release()
     return "".join(text), None
 
+load().close()  # unpacked, and all libraries in memory
 squeeze(100)
 try:
     load()
@@ -55,10 +56,14 @@ except S3DError as error:
 release()
 engine = load()
 long = engine.chat_ids([{"role": "user", "content": "word " * 3000}])
-question = engine.chat_ids([{"role": "user", "content": "word " * 200 + "Count to forty."}])[:250]
+engine.stop_ids = frozenset()  # no answer ends by itself
+question = engine.chat_ids([{"role": "user", "content": "word " * 130 + "Write a long story about the sea."}])
+assert 160 < len(question) < 230, len(question)
 squeeze(30)
 told["prefill"] = attempt(long)
-told["broken"] = attempt(question, lambda: squeeze(2))
+# Of 256 slots at first; the answer needs more.
+engine.cache = engine.target.new_cache()
+told["broken"] = attempt(question, lambda: squeeze(6))
 told["after"] = attempt(question)
 engine.close()
 print(json.dumps(told))

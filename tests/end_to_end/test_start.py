@@ -57,7 +57,7 @@ def venv(prepare):
 def test_help_needs_no_set_up(checkout, word):
     done = start(word, root=checkout)
     assert done.returncode == 0
-    for command in ("ask", "chat", "models", "bench", "train", "test"):
+    for command in ("ask", "chat", "serve", "models", "bench", "train", "test"):
         assert f"./start.sh {command}" in done.stdout
     assert not (checkout / ".venv").exists()
 

@@ -10,7 +10,8 @@ from PySide6.QtCore import Qt
 from ui.test_smoothness import GapMeter
 
 from app.engine.link import EngineLink
-from app.engine.worker import Parts, Phase, real_parts
+from app.engine.parts import Parts, real_parts
+from app.engine.phase import Phase
 from app.ui.window import Window
 
 LOADING_MS = 120_000

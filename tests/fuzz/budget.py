@@ -18,7 +18,7 @@ from hypothesis.strategies import SearchStrategy
 
 SECONDS = float(os.environ.get("S3D_FUZZ_SECONDS", "0"))
 _QUIET = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large)
-_AT_ONCE = 500
+_AT_ONCE = 100
 
 
 def fuzz(*strategies: SearchStrategy, examples: int = 60) -> Callable:

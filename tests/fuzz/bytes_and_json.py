@@ -1,5 +1,8 @@
 """Values that a hostile or broken file may hold."""
 
+import json
+import struct
+
 from hypothesis import strategies as st
 
 # Numbers at the edges of what readers reckon with.
@@ -63,3 +66,35 @@ def _repeat(change, value, times):
     for _ in range(times - 1):
         strategy = strategy.flatmap(change)
     return strategy
+
+
+def _gguf() -> bytes:
+    """A GGUF file with a value of each shape and two tensors."""
+
+    def text(value: bytes) -> bytes:
+        return struct.pack("<Q", len(value)) + value
+
+    values = text(b"general.alignment") + struct.pack("<II", 4, 32)
+    values += text(b"name") + struct.pack("<I", 8) + text(b"tiny")
+    values += text(b"list") + struct.pack("<IIQ", 9, 4, 3) + bytes(12)
+    values += text(b"words") + struct.pack("<IIQ", 9, 8, 2) + text(b"a") + text(b"b")
+    values += text(b"lists") + struct.pack("<IIQ", 9, 9, 1) + struct.pack("<IQ", 0, 2) + bytes(2)
+    values += text(b"flag") + struct.pack("<IB", 7, 1)
+    tensors = (
+        text(b"weight") + struct.pack("<IQIQ", 1, 64, 0, 0) + text(b"more") + struct.pack("<IQQIQ", 2, 8, 4, 2, 256)
+    )
+    header = b"GGUF" + struct.pack("<IQQ", 3, 2, 6) + values + tensors
+    return header + bytes(-len(header) % 32) + bytes(512)
+
+
+def _safetensors() -> bytes:
+    header = {
+        "__metadata__": {"format": "pt"},
+        "a": {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]},
+        "b": {"dtype": "F32", "shape": [4], "data_offsets": [16, 32]},
+    }
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + bytes(32)
+
+
+GGUF, SAFETENSORS = _gguf(), _safetensors()

@@ -10,15 +10,16 @@ import torch
 from core.files import save_folder
 from core.models import build, random_adapter
 from fuzz.budget import fuzz
-from fuzz.bytes_and_json import JSON, changed_json, damaged
+from fuzz.bytes_and_json import GGUF, JSON, SAFETENSORS, changed_json, damaged
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from app.models import library, manifest, wholeness
+from app.models.shape import Shape
 from s3d_core.adapter import CARD, WEIGHTS, Adapter
-from s3d_core.draft import strategies as drafting
 from s3d_core.errors import S3DError
 from s3d_core.load import load
+from s3d_core.strategies import strategies
 from s3d_core.target import Target
 
 CPU = torch.device("cpu")
@@ -77,52 +78,24 @@ def config(folder) -> dict:
 # -- headers of weights: what app.models reads by itself ---------------------------------------------------------------
 
 
-def _gguf() -> bytes:
-    """A GGUF file with a value of each shape and two tensors."""
-
-    def text(value: bytes) -> bytes:
-        return struct.pack("<Q", len(value)) + value
-
-    values = text(b"general.alignment") + struct.pack("<II", 4, 32)
-    values += text(b"name") + struct.pack("<I", 8) + text(b"tiny")
-    values += text(b"list") + struct.pack("<IIQ", 9, 4, 3) + bytes(12)
-    values += text(b"words") + struct.pack("<IIQ", 9, 8, 2) + text(b"a") + text(b"b")
-    values += text(b"lists") + struct.pack("<IIQ", 9, 9, 1) + struct.pack("<IQ", 0, 2) + bytes(2)
-    values += text(b"flag") + struct.pack("<IB", 7, 1)
-    tensors = (
-        text(b"weight") + struct.pack("<IQIQ", 1, 64, 0, 0) + text(b"more") + struct.pack("<IQQIQ", 2, 8, 4, 2, 256)
-    )
-    header = b"GGUF" + struct.pack("<IQQ", 3, 2, 6) + values + tensors
-    return header + bytes(-len(header) % 32) + bytes(512)
-
-
-def _safetensors() -> bytes:
-    header = {
-        "__metadata__": {"format": "pt"},
-        "a": {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]},
-        "b": {"dtype": "F32", "shape": [4], "data_offsets": [16, 32]},
-    }
-    text = json.dumps(header).encode()
-    return struct.pack("<Q", len(text)) + text + bytes(32)
-
-
 def test_the_files_that_are_damaged_below_are_good(tmp_path):
-    wholeness.check_file(place(tmp_path, "good.gguf", _gguf()))
-    wholeness.check_file(place(tmp_path, "good.safetensors", _safetensors()))
+    wholeness.check_file(place(tmp_path, "good.gguf", GGUF))
+    wholeness.check_file(place(tmp_path, "good.safetensors", SAFETENSORS))
 
 
-@fuzz(st.one_of(damaged(_gguf(), 400), st.binary(max_size=200).map(lambda rest: b"GGUF\3\0\0\0" + rest)), examples=150)
+@fuzz(st.one_of(damaged(GGUF, 400), st.binary(max_size=200).map(lambda rest: b"GGUF\3\0\0\0" + rest)), examples=150)
 def test_any_gguf_header_is_read_or_refused(tmp_path, content):
     file = place(tmp_path, "any.gguf", content)
     wholeness._gguf_bytes.cache_clear()
     check(lambda: wholeness.check_file(file))
     check(lambda: library.find(str(file)))
+    check(lambda: Shape.of(file))
 
 
 @fuzz(
     st.one_of(
-        damaged(_safetensors(), 200),
-        changed_json(json.loads(_safetensors()[8:-32]))
+        damaged(SAFETENSORS, 200),
+        changed_json(json.loads(SAFETENSORS[8:-32]))
         .map(lambda header: json.dumps(header).encode())
         .map(lambda text: struct.pack("<Q", len(text)) + text),
     ),
@@ -188,6 +161,7 @@ def check_loading(folder: Path) -> None:
 @fuzz(st.data(), examples=25)
 def test_any_config_is_read_or_refused(folder, config, damage, data):
     damage("config.json", data.draw(changed_json(config)))
+    check(lambda: Shape.of(folder))
     check_loading(folder)
 
 
@@ -216,7 +190,7 @@ def test_any_adapter_is_read_or_refused(target, adapter, data):
             kinds = (torch.float32, torch.bfloat16, torch.int32, torch.bool, torch.float64)
             tensors[name] = torch.full(shape, 7).to(data.draw(st.sampled_from(kinds)))
             save_file(tensors, adapter / WEIGHTS)
-        check(lambda: drafting(target, Adapter.load(adapter, target)))
+        check(lambda: strategies(target, Adapter.load(adapter, target)))
     finally:
         for name, content in whole.items():
             place(adapter, name, content)

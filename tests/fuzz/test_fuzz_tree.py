@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import torch
 from core.models import VOCABULARY, build, engine_for
 from fuzz.budget import fuzz
 from hypothesis import strategies as st
@@ -41,7 +42,10 @@ def test_any_scores_give_a_tree_that_can_be_walked(tables, size, depth, least):
 @pytest.fixture(scope="module")
 def engines():
     """Models of three kinds: plain attention, a sliding window, and frequencies that change with the length."""
-    return {name: engine_for(build(name)) for name in ("llama", "mistral window 24", "phi3 long rope")}
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # tiny matrices only lose by threads that wait for each other
+    yield {name: engine_for(build(name)) for name in ("llama", "mistral window 24", "phi3 long rope")}
+    torch.set_num_threads(before)
 
 
 DRAFTS = st.builds(
@@ -65,7 +69,7 @@ SAMPLINGS = st.builds(
 )
 
 
-@fuzz(st.data(), examples=30)
+@fuzz(st.data(), examples=20)
 def test_anything_changed_at_any_time_leaves_the_text_alone(engines, data):
     engine = engines[data.draw(st.sampled_from(sorted(engines)))]
     pattern = data.draw(st.lists(st.integers(3, VOCABULARY - 1), min_size=1, max_size=12))

@@ -15,7 +15,7 @@ def drive(path: str, report, seed: int) -> None:
 
     from app.chats.store import Store
     from app.engine.link import EngineLink
-    from app.engine.worker import Phase
+    from app.engine.phase import Phase
     from app.ui.chat import writing
     from s3d_core.settings import SamplingSettings
 

@@ -8,7 +8,8 @@ from ui.scripted import ScriptedEngine, scripted_parts
 
 from app.chats.store import Store
 from app.engine.link import EngineLink
-from app.engine.worker import Parts, Phase
+from app.engine.parts import Parts
+from app.engine.phase import Phase
 from app.ui.window import Window
 
 PATIENCE_MS = 10_000

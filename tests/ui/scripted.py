@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from app.engine.worker import Parts
+from app.engine.parts import Parts
 from s3d_core.errors import ModelError
 from s3d_core.settings import DraftSettings
 from s3d_core.stats import ModelInfo, Round
@@ -34,7 +34,7 @@ INFO = ModelInfo(
 class ScriptedEngine:
     """Attributes:
     reply: the text of every answer; `tokens_per_second` and `per_round` say how fast it comes.
-    seen: the settings each round ran with. asked, sampled: the messages and the sampling of each answer.
+    seen: the settings each round ran with. asked, sampled, contexts: messages, sampling and limit of each answer.
     fail_after: rounds after which an unforeseen error is raised.
     """
 
@@ -48,15 +48,26 @@ class ScriptedEngine:
     seen: list[DraftSettings] = field(default_factory=list)
     asked: list[list[dict]] = field(default_factory=list)
     sampled: list = field(default_factory=list)
+    contexts: list = field(default_factory=list)
     closed: bool = False
 
     def chat_ids(self, messages, *, continue_last=False):
         self.asked.append(messages)
         return list(range(20))
 
-    def generate(self, ids, draft, sampling, *, cancel=None, on_prefill=None, probe_every=0, within_text=False):
+    def count(self, messages):
+        """A token for each word, and three for each message."""
+        return sum(3 + self.count_text(message["content"]) for message in messages)
+
+    def count_text(self, text):
+        return len(text.split())
+
+    def generate(
+        self, ids, draft, sampling, *, cancel=None, on_prefill=None, probe_every=0, context=None, within_text=False
+    ):
         self.sampled.append(sampling)
         draft = draft if callable(draft) else lambda value=draft: value
+        self.contexts.append(context)
         begun = time.perf_counter()
         while time.perf_counter() - begun < self.prompt_seconds:
             if cancel():

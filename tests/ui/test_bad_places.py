@@ -13,16 +13,18 @@ from ui.scripted import ScriptedEngine
 from ui.test_program_start import ROOT, start
 from ui.test_window import reply_text, wait_for
 
-from app.engine.worker import TOO_LONG, Phase
+from app.engine.phase import Phase
+from app.engine.sentences import TOO_LONG
 
 # Opens the window on the scripted engine, asks, waits for the answer, closes.
 SCRIPT = """
-import json, sys, time
+import json, os, sys, time
 {before}
 from app import bootstrap
 from app.engine import worker
 from ui.scripted import ScriptedEngine, scripted_parts
-worker.real_parts = lambda: scripted_parts(ScriptedEngine(reply="3.14 and 1,5 " * 40))
+RATE = float(os.environ.get("TOKENS_PER_SECOND", "100"))
+worker.real_parts = lambda: scripted_parts(ScriptedEngine(reply="3.14 and 1,5 " * 60, tokens_per_second=RATE))
 from PySide6.QtCore import QTimer
 from app.ui.window import Window
 
@@ -121,21 +123,27 @@ def finished(program: subprocess.Popen) -> subprocess.CompletedProcess:
     return subprocess.CompletedProcess(program.args, program.returncode, out, err)
 
 
-def test_two_instances_share_a_home(tmp_path):
-    programs = [started(tmp_path), started(tmp_path)]
-    for program in programs:
-        answered(finished(program))
+def test_a_second_instance_leaves_the_first_one_in_peace(tmp_path):
+    # So slow that it is still writing when the second one comes.
+    with started(tmp_path, TOKENS_PER_SECOND="1") as first:
+        assert first.stdout.readline() == "asked\n"
+        second = finished(started(tmp_path))
+        first.terminate()
+        done = finished(first)
+    assert second.returncode == 0, second.stderr
+    assert json.loads(second.stdout.splitlines()[-1]) == {"asked": False, "code": 0}
+    assert json.loads(done.stdout.splitlines()[-1])["code"] == 0
     assert not list((tmp_path / "runs").iterdir())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows stops no process")
 def test_a_sleep_in_the_middle_of_an_answer(tmp_path):
-    program = started(tmp_path)
-    assert program.stdout.readline() == "asked\n"
-    program.send_signal(signal.SIGSTOP)
-    time.sleep(1.5)
-    program.send_signal(signal.SIGCONT)
-    answered(finished(program))
+    with started(tmp_path) as program:
+        assert program.stdout.readline() == "asked\n"
+        program.send_signal(signal.SIGSTOP)
+        time.sleep(1.5)
+        program.send_signal(signal.SIGCONT)
+        answered(finished(program))
 
 
 def test_memory_that_ends_mid_answer_keeps_it_and_offers_to_go_on_plainly(window, engine, say, qtbot, monkeypatch):

@@ -12,7 +12,7 @@ from ui.conftest import PATIENCE_MS
 from ui.scripted import scripted_parts
 
 from app.chats.store import Store
-from app.engine.worker import Phase
+from app.engine.phase import Phase
 from app.ui.chats.model import ROW
 
 LONG = "word " * 4000
@@ -64,7 +64,7 @@ def test_a_chat_is_there_after_a_restart(open_window, engine, say, tmp_path, qtb
     with qtbot.waitSignal(window.closed, timeout=PATIENCE_MS):
         window.close()
     again = open_window(scripted_parts(engine), store=Store(path))
-    assert texts(again) == ["Why does bread rise?", engine.reply]
+    wait_for(qtbot, lambda: texts(again) == ["Why does bread rise?", engine.reply])
     assert listed(again) == ["Today", "Why does bread rise?"]
     assert again.chat.transcript.messages[-1].foot.figures.text() == figures
     assert "2.00× plain" in figures
@@ -216,6 +216,7 @@ def test_deleting_the_chat_that_is_answered_stops_the_answer(two_chats, engine, 
     engine.reply = LONG
     say(two_chats, "Third", wait=False)
     wait_for(qtbot, lambda: len(texts(two_chats)[-1]) > 20)
+    two_chats.sidebar.list.setFocus()
     qtbot.keyClick(two_chats.sidebar.list, Qt.Key.Key_Delete)
     wait_for(qtbot, lambda: two_chats.link.phase == Phase.READY)
     assert texts(two_chats) == []

@@ -104,6 +104,7 @@ def test_the_typical_round_is_the_most_frequent_with_the_middle_of_its_numbers()
     lately.add([a_round(tree=size, drafted=size) for size in (2, 30, 4)] + [a_round("lookup", drafted=3)])
     lately.add([a_round("plain", drafted=0)] * 3 + [a_round("lookup", drafted=0)])
     assert (lately.typical.strategy, lately.typical.tree_size) == ("s3d", 4)
+    assert Lately().sentence == ""
     assert lately.sentence == "Last 8 rounds: 4 plain, 3 by S3D, 1 copied."
 
 

@@ -1,10 +1,12 @@
 """The button that measures plain against drafted, in the real window."""
 
+from dataclasses import replace
+
 from PySide6.QtCore import Qt
 from ui.conftest import PATIENCE_MS
 
-from app.engine.compare import Comparison, Run
-from app.engine.worker import Phase
+from app.engine.compare import TOKENS, Comparison, Run
+from app.engine.phase import Phase
 from app.ui.speed.compare import said_of
 from s3d_core.settings import DraftSettings
 from s3d_core.stats import Totals
@@ -27,16 +29,20 @@ def test_the_outcome_is_told_with_the_proof_that_the_texts_are_equal():
 
 def test_measuring_needs_a_question_and_shows_both_speeds(window, engine, say, qtbot):
     card = window.panel.compare
-    assert not card.button.isEnabled()
-    assert card.button.toolTip().startswith("Ask something first")
+    qtbot.mouseClick(card.button, Qt.MouseButton.LeftButton)
+    assert card.result.text().startswith("Ask something first")
+    assert window.link.phase == Phase.READY
+    window.desk.preferences.set_chat("seed", 3)  # else every answer has another
     say(window, "Hello")
-    seen = len(engine.seen)
+    seen, asked = len(engine.seen), engine.sampled[-1]
     qtbot.mouseClick(card.button, Qt.MouseButton.LeftButton)
     assert window.link.phase == Phase.COMPARING
     assert not window.chat.composer.button.isEnabled()
     qtbot.waitUntil(lambda: window.link.phase == Phase.READY, timeout=PATIENCE_MS)
     assert [settings.strategy for settings in engine.seen[seen:]][::3] == ["plain", "s3d", "plain", "s3d"]
     assert engine.asked[-1] == [{"role": "user", "content": "Hello"}]
+    assert len({sampling.seed for sampling in engine.sampled[-4:]}) == 1
+    assert engine.sampled[-1] == replace(asked, max_tokens=TOKENS, seed=engine.sampled[-1].seed)
     assert "✓ The same" in card.result.text()
     assert "Plain " in card.bars.accessibleDescription()
     assert len(window.conversation.turns) == 2, "measuring adds nothing to the chat"
@@ -64,3 +70,16 @@ def test_with_drafting_off_the_settings_it_would_have_are_measured(window, engin
     qtbot.mouseClick(window.panel.compare.button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: window.link.phase == Phase.READY, timeout=PATIENCE_MS)
     assert engine.seen[-1].strategy == "s3d"
+
+
+def test_another_chat_has_nothing_measured_yet(window, engine, say, qtbot):
+    say(window, "Hello")
+    card = window.panel.compare
+    qtbot.mouseClick(card.button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not card.result.isHidden(), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: window.link.phase == Phase.READY, timeout=PATIENCE_MS)
+    window.new_chat()
+    assert card.result.isHidden()
+    qtbot.mouseClick(card.button, Qt.MouseButton.LeftButton)
+    assert window.link.phase == Phase.READY
+    assert card.result.text().startswith("Ask something first")

@@ -10,7 +10,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QLineEdit
 from ui.conftest import PATIENCE_MS
 
-from app.engine.worker import Phase
+from app.engine.phase import Phase
 
 ASK = {"model": "any", "messages": [{"role": "user", "content": "Hello"}]}
 

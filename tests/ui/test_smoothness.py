@@ -1,13 +1,15 @@
 """While a reply streams, the event loop is never away for long."""
 
 import time
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt, QTimer
 from ui.conftest import PATIENCE_MS
 from ui.scripted import scripted_parts
 
-from app.engine.worker import Phase
+from app.engine.phase import Phase
+from app.ui.chat import highlight
 
 CODE = """
 Here is **part {n}** of the answer, with a list:
@@ -34,27 +36,38 @@ LONG_CODE = (
 )
 
 
+WORST_MS = 50
+
+
+def waited() -> float:
+    """Seconds in which this thread could have run while another had the processor, as Linux counts them; else 0."""
+    try:
+        return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0
+
+
 class GapMeter:
     """Measures how late a 5 ms timer is, in the window's own thread.
 
-    `own_ms` leaves out waiting for other programs: of a gap it counts at most the processor time
-    that this process used in it, a lock held by another of its threads included.
+    `own_ms` leaves out waiting for a processor that other programs had: what is left, the window's own work and
+    waiting for locks that the decoder's thread holds, is the same on a busy machine.
     """
 
     def __init__(self, parent):
         self.gaps: list[float] = []
         self.own: list[float] = []
-        self._last, self._last_used = time.perf_counter(), time.process_time()
+        self._last, self._waited = time.perf_counter(), waited()
         self._timer = QTimer(parent, interval=5)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self._tick)
         self._timer.start()
 
     def _tick(self) -> None:
-        now, used = time.perf_counter(), time.process_time()
+        now, waiting = time.perf_counter(), waited()
         self.gaps.append(now - self._last)
-        self.own.append(min(now - self._last, used - self._last_used))
-        self._last, self._last_used = now, used
+        self.own.append(now - self._last - (waiting - self._waited))
+        self._last, self._waited = now, waiting
 
     def stop(self) -> None:
         self._timer.stop()
@@ -70,31 +83,42 @@ class GapMeter:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("drafted", [False, True], ids=["plain text", "drafted tokens shown"])
-def test_the_event_loop_is_never_away_for_100_ms_at_200_tokens_per_second(
+def test_the_event_loop_is_never_away_for_50_ms_at_200_tokens_per_second(
     open_window, engine, say, qtbot, record_property, drafted
 ):
+    highlight.warm_up()  # as the program does behind its start
     engine.reply = "".join(CODE.format(n=n) for n in range(6)) + LONG_CODE
     window = open_window(scripted_parts(engine), size=(1400, 900))
     window.panel.colouring.setChecked(drafted)
-    walls = []
+    window.panel.controls.auto.setChecked(True)
+    told, behind = [], []
+
+    def compare(rounds):
+        told.extend(done.text for done in rounds)
+        behind.append(len("".join(told)) - len(window.chat.transcript.messages[-1].body.text))
+
+    window.link.rounds_done.connect(compare)
+    worst = []
     for _ in range(3):
-        # Another program may take the processor away for a moment: of the wall clock the best of three counts.
+        # The best of three counts: what the system does beside is not the window's.
+        told.clear()
         say(window, "Go", wait=False)
         meter = GapMeter(window)
         begun = time.perf_counter()
         qtbot.waitUntil(lambda: window.link.phase == Phase.READY, timeout=6 * PATIENCE_MS)
         meter.stop()
         took, tokens = time.perf_counter() - begun, -(-len(engine.reply) // 4)
-        walls.append(meter.worst_ms)
+        worst.append((meter.own_ms, meter.worst_ms))
         print(
             f"worst gap {meter.worst_ms:.0f} ms ({meter.own_ms:.0f} ms own), {tokens / took:.0f} tokens/s, {took:.1f} s"
         )
         assert window.chat.transcript.messages[-1].body.text == engine.reply
         assert tokens / took > 180
         assert took > 5
-        assert meter.own_ms < 100
-        if meter.worst_ms < 100:
+        if meter.own_ms < WORST_MS:
             break
         window.new_chat()
-    record_property("worst_gap_ms", round(min(walls), 1))
-    assert min(walls) < 100
+    record_property("worst_gap_ms", [round(gap, 1) for gap in min(worst)])
+    assert min(worst)[0] < WORST_MS
+    assert len(behind) > 50
+    assert set(behind) == {0}, "whatever was told is shown at once"

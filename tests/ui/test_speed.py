@@ -1,6 +1,7 @@
 """The figures of the speed panel and the pictures it draws."""
 
 import pytest
+from PySide6.QtWidgets import QScrollArea
 
 from app.engine.live import LiveSettings
 from app.ui.speed.drawings import kept_layers
@@ -25,6 +26,8 @@ def test_the_meter_shows_the_recent_rounds_and_then_the_whole_reply():
     assert meter.shown.speedup == pytest.approx(2)
     meter.finish(meter.totals)
     assert meter.shown.tokens_per_second == pytest.approx(360 / 9)
+    meter.set_plain(40.0)
+    assert meter.shown.speedup == pytest.approx(0.8), "what is measured later says nothing of this reply"
 
 
 def test_a_long_reply_keeps_a_bounded_number_of_points_in_order():
@@ -116,3 +119,15 @@ def test_what_no_slider_shows_stays_as_the_model_wishes(qtbot):
     panel.tree_size.slider.setValue(5)
     assert settings.value.tree_size == 5
     assert settings.value.least_probability == 0.06
+
+
+def test_nothing_in_the_panel_is_cut_off_at_any_font_size(window, qtbot):
+    scroll, heights = window.panel.findChild(QScrollArea), []
+    try:
+        for points in (8, 11, 16):
+            window.desk.theme.set_font_size(points)
+            qtbot.waitUntil(lambda: scroll.widget().minimumSizeHint().width() <= scroll.viewport().width())
+            heights.append(window.panel.slots.height())
+    finally:
+        window.desk.theme.set_font_size(None)
+    assert heights[0] < heights[1] < heights[2]

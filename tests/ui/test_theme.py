@@ -9,7 +9,7 @@ GROUNDS = {
     "text": ("window", "surface", "raised", "bubble", "drafted", "code_ground", "accent_soft"),
     "muted": ("window", "surface", "raised", "code_head", "code_ground"),
     "on_accent": ("accent",),
-    "link": ("window", "drafted"),
+    "link": ("window", "surface", "drafted"),
     "speed": ("surface",),
     "warning_text": ("warning_ground",),
     "error_text": ("error_ground",),
@@ -33,7 +33,7 @@ def test_the_menu_switches_between_dark_and_light(open_window, engine, say):
     say(window, "Hello")
     window.topbar.theme_actions["dark"].trigger()
     assert colours() is DARK
-    assert window.grab().toImage().pixelColor(5, 400).name() == DARK.window
+    assert window.chat.grab().toImage().pixelColor(5, 5).name() == DARK.window
     window.topbar.theme_actions["light"].trigger()
     assert colours() is LIGHT
-    assert window.grab().toImage().pixelColor(5, 400).name() == LIGHT.window
+    assert window.chat.grab().toImage().pixelColor(5, 5).name() == LIGHT.window

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QMessageBox
 from app.chats.model import Message
 from app.ui.chat.code_block import CodeBlock
 from app.ui.chat.flow_text import FlowText
+from app.ui.chat.markdown import parse
 from app.ui.chat.message import ReplyMessage, Turn
 from app.ui.chat.pane import ChatPane
 from app.ui.chat.reply_body import ReplyBody
@@ -117,6 +118,13 @@ def test_html_is_text_and_nothing_is_fetched(qtbot, monkeypatch):
     assert "[picture: p]" in shown
     assert "[x](javascript:a)" in shown
     assert asked == []
+
+
+def test_carriage_returns_are_line_ends_that_keep_each_letters_origin():
+    """The parser sees three lines here, of which an older reader knew one, and it failed."""
+    (block,) = parse("a\rb\r\nc", bytes([0, 0, 1, 0, 0, 1]))
+    shown = [(run.text, run.drafted) for run in block.items[0].runs if run.text != "\u2028"]
+    assert shown == [("a", False), ("b", True), ("c", True)]
 
 
 def test_letters_from_drafts_are_coloured_and_others_are_not(qtbot):
@@ -273,7 +281,7 @@ def test_code_in_lists_and_quotations_has_its_language_and_its_copy_button(qtbot
     qtbot.mouseClick(codes[1].copy, Qt.MouseButton.LeftButton)
     assert QGuiApplication.clipboard().text() == "ls"
     texts = [part.toPlainText() for part in body._parts if isinstance(part, FlowText)]
-    assert [text.split() for text in texts] == [["First"], ["after", "Second", "a", "1", "deep"]]
+    assert [text.split() for text in texts] == [["First"], ["after", "Second", "a", "1", "deep"], ["quoted"]]
 
 
 @pytest.mark.parametrize("size", [1, 3, 11])

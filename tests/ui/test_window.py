@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QComboBox, QPlainTextEdit
+from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QComboBox, QLineEdit, QPlainTextEdit
 from ui.conftest import PATIENCE_MS
 from ui.scripted import ScriptedEngine, scripted_parts
 
-from app.engine.worker import SLOWER, Parts, Phase
-from app.ui.window import SAMPLING
+from app.engine.parts import Parts
+from app.engine.phase import Phase
+from app.engine.sentences import SLOWER
+from app.settings.values import ChatSettings
 from s3d_core.errors import ModelError, PromptError
 
 LONG = "word " * 4000
@@ -38,9 +40,10 @@ def test_every_part_of_the_sampling_reaches_the_engine(window, engine, say):
     """The window once passed on the temperature alone, so its top-k and min-p did nothing."""
     say(window, "Hello")
     say(window, "Again")
-    assert [replace(sampling, seed=0) for sampling in engine.sampled] == [SAMPLING] * 2
-    assert SAMPLING.top_k > 0
-    assert SAMPLING.min_p > 0
+    usual = ChatSettings(seed=0).sampling()
+    assert [replace(sampling, seed=0) for sampling in engine.sampled] == [usual] * 2
+    assert usual.top_k > 0
+    assert usual.min_p > 0
 
 
 def test_shift_enter_breaks_the_line(window, engine, qtbot):
@@ -139,6 +142,7 @@ def test_a_new_chat_mid_answer_is_empty_and_the_answer_goes_on_in_its_own(window
 
 
 def test_regenerate_writes_another_version_of_the_last_reply(window, engine, say, qtbot):
+    window.desk.preferences.set_chat("seed", 0)
     say(window, "Hello")
     engine.reply = "Another answer"
     qtbot.mouseClick(window.chat.transcript.messages[-1].foot.again, Qt.MouseButton.LeftButton)
@@ -257,6 +261,7 @@ def test_every_control_has_a_name_a_tooltip_and_a_place_in_the_tab_order(window,
     kinds = (QAbstractButton, QAbstractSlider, QComboBox, QPlainTextEdit)
     controls = [w for kind in kinds for w in window.findChildren(kind) if "qt_" not in w.objectName()]
     controls = [w for w in controls if w.isVisibleTo(window) and type(w).__name__ != "QScrollBar"]
+    controls = [w for w in controls if not isinstance(w.parent(), QLineEdit)]  # the button that empties it
     assert len(controls) > 12
     for control in controls:
         named = control.accessibleName() or (control.text() if isinstance(control, QAbstractButton) else "")
@@ -269,10 +274,12 @@ def test_every_control_has_a_name_a_tooltip_and_a_place_in_the_tab_order(window,
 def test_tab_goes_from_the_message_through_the_bar_to_the_sliders(window, qtbot):
     seen = []
     window.chat.composer.field.setFocus()
-    for _ in range(14):
+    while "Exact to fast" not in seen and len(seen) < 60:
         qtbot.keyClick(window.focusWidget(), Qt.Key.Key_Tab)
         seen.append(window.focusWidget().accessibleName())
-    wanted = ["New chat", "Model", "Speed panel", "Menu", "Drafting", "Skipped layers", "Draft length", "Tree size"]
+    wanted = ["New chat", "Model", "Memory", "Speed panel", "Menu", "Drafting", "Measure plain against drafted"]
+    wanted += ["Auto chooses", "Drafts by: S3D", "Drafts by: Copies"]
+    wanted += ["Skipped layers", "Draft length", "Tree size", "Exact to fast"]
     assert [name for name in seen if name in wanted] == wanted
 
 

@@ -83,6 +83,8 @@ def parse(text: str, marks: bytes | bytearray) -> list[Block]:
     Args:
         marks: one byte per letter of `text`: 1 where it came from a draft.
     """
+    # The parser takes these for line ends too; each letter keeps its place.
+    text = text.replace("\r\n", " \n").replace("\r", "\n")
     reader = _Reader(text, bytes(marks))
     tokens = _parser.parse(text)
     blocks, begin, open_blocks = [], 0, 0

@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QTextDocument
 from PySide6.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
 
+from app.attach.fence import without_files
 from app.chats.figures import totals_of
 from app.chats.model import EDITED, FAILED, INTERRUPTED, Message
 from app.ui.chat.flow_text import FlowText
@@ -70,6 +71,7 @@ class MessageView(QWidget):
         editor.cancelled.connect(self.stop_editing)
         self.editor = editor
         self._swap(editor, True)
+        editor.show()
         return editor
 
     def stop_editing(self) -> None:
@@ -96,10 +98,12 @@ class UserMessage(MessageView):
         foot = MessageFoot(lambda: turn.message.text)
         super().__init__(turn, foot)
         self.text = turn.message.text
+        said, files = without_files(self.text)
+        self._shown = "\n".join([*(f"File: {name}" for name in files), *([said] if said else [])])
         self._bubble = QFrame(objectName="Bubble")
         self._flow = FlowText()
         self._flow.setAccessibleName("Your message")
-        self._flow.plain(self.text)
+        self._flow.plain(self._shown)
         inside = QVBoxLayout(self._bubble)
         inside.setContentsMargins(14, 9, 14, 9)
         inside.addWidget(self._flow)
@@ -112,11 +116,11 @@ class UserMessage(MessageView):
 
     def renew(self) -> None:
         super().renew()
-        self._flow.plain(self.text)
+        self._flow.plain(self._shown)
 
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)
-        measure = QTextDocument(self.text)
+        measure = QTextDocument(self._shown)
         measure.setDefaultFont(self._flow.font())
         measure.setDocumentMargin(0)
         widest = int(self.width() * 0.82) - 28

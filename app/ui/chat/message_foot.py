@@ -89,6 +89,7 @@ class ReplyFoot(MessageFoot):
         self.figures = QLabel()
         self.figures.setProperty("muted", True)
         self.figures.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.figures.setWordWrap(True)
         self.figures.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.row.addWidget(self.again)
         self.row.addWidget(self.more)

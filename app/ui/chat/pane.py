@@ -17,9 +17,11 @@ class ChatPane(QWidget):
 
     Signals:
         retry: try again to get the default model.
+        asked: a prompt of the welcome page.
     """
 
     retry = Signal()
+    asked = Signal(str)
 
     def __init__(self, parent=None):
         super().__init__(parent)
@@ -70,5 +72,9 @@ class ChatPane(QWidget):
         return agreed and QDesktopServices.openUrl(url)
 
     def _on_suggested(self, text: str) -> None:
-        self.composer.set_text(text)
+        """One click asks; while a model is on its way, or something is written, the prompt waits in the field."""
+        if self.composer.can_ask:
+            self.asked.emit(text)
+        elif not self.composer.message:
+            self.composer.set_text(text)
         self.composer.field.setFocus()

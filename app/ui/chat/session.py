@@ -5,12 +5,13 @@ from contextlib import contextmanager
 
 from PySide6.QtCore import QObject, Signal
 
+from app.attach.fence import without_files
 from app.chats.errors import StoreError
 from app.chats.model import EDITED, Message
 from app.chats.store import Store
 from app.chats.titles import title_from
 from app.engine.link import EngineLink
-from app.engine.worker import Phase
+from app.engine.phase import Phase
 from app.ui.chat.message import Turn
 from app.ui.chat.pane import ChatPane
 from app.ui.chat.writing import ReplyWriter, Writing
@@ -59,6 +60,8 @@ class ChatSession(QObject):
         transcript.edited.connect(self.edit)
         transcript.branch_wanted.connect(self.show_branch)
         self.conversation = store.conversation((store.last_opened() or store.empty_chat()).id)
+        with self._said():
+            store.mark_opened(self.conversation.chat_id)  # so that what is typed in it is found again
         self._show()
 
     @property
@@ -117,6 +120,16 @@ class ChatSession(QObject):
             self._pane.transcript.write_on(reply)
             self._ask(writing)
 
+    def last_asked(self) -> tuple | None:
+        """The arguments of `EngineLink.ask` that would write the last reply shown; None before there is one."""
+        last = self.conversation.find(self.conversation.leaf)
+        if last is None:
+            return None
+        is_reply = last.role == "assistant"
+        attempt = self.conversation.siblings(last).index(last) if is_reply else 0
+        messages = self.conversation.messages(last.parent if is_reply else last.id)
+        return self._prepare(self.conversation.chat_id, messages, attempt)
+
     def stop(self) -> None:
         """Stop what runs."""
         if self._link.busy:
@@ -128,14 +141,14 @@ class ChatSession(QObject):
             with self.store.transaction():
                 turn, reply = self.store.add_turn(chat, parent, text)
                 if not self.store.title(chat):
-                    self.store.rename(chat, title_from(text))
+                    self.store.rename(chat, title_from(without_files(text)[0] or text))
+            self._pane.show_conversation(True)
             for message in (turn, reply):
                 self.conversation.add(message)
                 if parent == before:
                     self._pane.transcript.append(self._turn(message))
             if parent != before:
                 self._show()
-            self._pane.show_conversation(True)
             self._ask(Writing(self.conversation, reply, before, turn))
             self.chats_changed.emit()
             return True

@@ -8,7 +8,7 @@ from bisect import bisect_right
 from itertools import accumulate
 
 from PySide6.QtCore import QCoreApplication, QEvent, Qt, QTimer, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
 from app.chats.model import Message, Piece
 from app.ui.chat.message import MessageView, ReplyMessage, Turn, UserMessage
@@ -291,10 +291,13 @@ class Transcript(QScrollArea):
             view.start_editing(self._edits.pop(key))
         self._shown.insert(at, view)
         self._layout.insertWidget(1 + at, view)
+        view.show()  # else it is shown, and has a height, only when the event loop comes to it
 
     def _drop(self, view: MessageView) -> None:
         if view.editor is not None:
             self._edits[view.turn.message.id] = view.editor.text
+        if view.isAncestorOf(QApplication.focusWidget() or self):
+            self.setFocus()  # else the next widget gets it, and is scrolled to
         index = next((i for i, turn in enumerate(self._turns) if turn is view.turn), None)
         if index is not None and view.height() > 0:
             self._heights[index] = view.height()

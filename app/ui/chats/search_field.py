@@ -1,10 +1,13 @@
 """The field above the list of chats."""
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QLineEdit
+from PySide6.QtCore import QRect, Qt, Signal
+from PySide6.QtGui import QPainter
+from PySide6.QtWidgets import QLineEdit, QToolButton
 
-from app.ui.icons import icon
+from app.ui.icons import pixmap
 from app.ui.theme import colours
+
+_GLASS = 16
 
 
 class SearchField(QLineEdit):
@@ -20,11 +23,19 @@ class SearchField(QLineEdit):
         super().__init__(parent, placeholderText="Search chats", clearButtonEnabled=True)
         self.setAccessibleName("Search chats")
         self.setToolTip("Search titles and messages (Ctrl+K)")
-        self._glass = self.addAction(icon("search"), QLineEdit.ActionPosition.LeadingPosition)
+        self.setTextMargins(_GLASS + 4, 0, 0, 0)
+        for clear in self.findChildren(QToolButton):
+            clear.setAccessibleName("Clear search")
+            clear.setToolTip("Clear the search (Escape)")
+            clear.setFocusPolicy(Qt.FocusPolicy.TabFocus)
 
-    def renew(self) -> None:
-        """Take the theme's present colours."""
-        self._glass.setIcon(icon("search", colours().muted))
+    def paintEvent(self, event) -> None:
+        super().paintEvent(event)
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        at = QRect(8, (self.height() - _GLASS) // 2, _GLASS, _GLASS)
+        painter.drawPixmap(at, pixmap("search", 3 * _GLASS, colours().muted))
+        painter.end()
 
     def event(self, event) -> bool:
         # Escape is the window's shortcut for "stop"; in here it means this field.

@@ -82,7 +82,7 @@ class Sidebar(QFrame):
         self.search.down.connect(self.list.setFocus)
         delete = QAction("Delete", self.list, shortcut=QKeySequence(QKeySequence.StandardKey.Delete))
         delete.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
-        delete.triggered.connect(lambda: self._chosen() and self.delete(self._chosen()))
+        delete.triggered.connect(self._delete_chosen)
         self.list.addAction(delete)
         row = QHBoxLayout()
         row.setSpacing(4)
@@ -119,7 +119,7 @@ class Sidebar(QFrame):
     def renew(self) -> None:
         """Take the theme's present colours."""
         self.menu.setIcon(icon("menu"))
-        self.search.renew()
+        self.search.update()
         self.list.viewport().update()
 
     def start_search(self) -> None:
@@ -144,9 +144,10 @@ class Sidebar(QFrame):
 
     # -- inside --------------------------------------------------------------------------------------------------
 
-    def _chosen(self) -> Chat | None:
+    def _delete_chosen(self) -> None:
         row: Row | None = self.list.currentIndex().data(ROW)
-        return row.chat if row is not None else None
+        if row is not None and row.chat is not None:
+            self.delete(row.chat)
 
     def _open(self, index) -> None:
         row: Row = index.data(ROW)

@@ -62,7 +62,8 @@ class Lately:
         if not self._settings:
             return ""
         counts = Counter(ran.strategy for ran in self._settings).most_common()
-        return f"Last {len(self._settings)} rounds: " + ", ".join(f"{n} {_WROTE[name]}" for name, n in counts) + "."
+        rounds = f"{len(self._settings)} rounds" if len(self._settings) > 1 else "round"
+        return f"Last {rounds}: " + ", ".join(f"{n} {_WROTE[name]}" for name, n in counts) + "."
 
 
 def used(info: ModelInfo, chosen: DraftSettings) -> str:

@@ -11,8 +11,8 @@ from app.ui.theme import colours
 
 HOW = (
     f"Continues the last question {2 * TURNS} times, up to {TOKENS} tokens each: plain, drafted, plain, drafted, with "
-    "this chat's sampling and seed.\nEach speed is tokens over the measured time of both runs; reading the question "
-    "is left out.\nThe ticks are the single runs. Nothing is added to the chat."
+    "this chat's sampling and one seed for all.\nEach speed is tokens over the measured time of both runs; "
+    "reading the question is left out.\nThe ticks are the single runs. Nothing is added to the chat."
 )
 _NAMES = {"s3d": "S3D", "auto": "Auto", "skip": "Own layers", "lookup": "Copies", "plain": "Plain"}
 
@@ -20,7 +20,7 @@ _NAMES = {"s3d": "S3D", "auto": "Auto", "skip": "Own layers", "lookup": "Copies"
 class CompareBars(Drawing):
     """Two bars of tokens per second; a tick for each run."""
 
-    height_hint = 52
+    picture_height, text_lines = 22, 2
 
     def __init__(self, parent=None):
         super().__init__("Plain against drafted", parent)
@@ -41,22 +41,23 @@ class CompareBars(Drawing):
         ink, metrics = colours(), painter.fontMetrics()
         names = ("Plain", _NAMES[found.settings.strategy])
         left = max(metrics.horizontalAdvance(name) for name in names) + 8
-        right = metrics.horizontalAdvance("8,888.8 tok/s") + 6
+        right = metrics.horizontalAdvance(f"{max(found.plain_speed, found.drafted_speed):.1f} tok/s") + 6
         most = max(run.totals.tokens_per_second for run in (*found.plain, *found.drafted))
+        high = self.line + 4
         scale = (self.width() - left - right) / most if most else 0.0
         rows = ((found.plain_speed, found.plain, ink.muted), (found.drafted_speed, found.drafted, ink.speed))
         for row, (name, (speed, runs, colour)) in enumerate(zip(names, rows, strict=True)):
-            y = 3 + 25 * row
+            y = 3 + (self.line + 10) * row
             painter.setPen(QColor(ink.text))
-            painter.drawText(QRectF(0, y, left, 20), Qt.AlignmentFlag.AlignVCenter, name)
+            painter.drawText(QRectF(0, y, left, high), Qt.AlignmentFlag.AlignVCenter, name)
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(QColor(colour))
-            painter.drawRoundedRect(QRectF(left, y + 2, max(2.0, speed * scale), 16), 3, 3)
+            painter.drawRoundedRect(QRectF(left, y + 1, max(2.0, speed * scale), high - 2), 3, 3)
             for run in runs:
                 x = left + run.totals.tokens_per_second * scale
-                painter.fillRect(QRectF(x - 1, y - 1, 2, 22), QColor(ink.text))
+                painter.fillRect(QRectF(x - 1, y - 2, 2, high + 4), QColor(ink.text))
             painter.setPen(QColor(ink.text))
-            box = QRectF(self.width() - right, y, right, 20)
+            box = QRectF(self.width() - right, y, right, high)
             painter.drawText(box, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, f"{speed:.1f} tok/s")
 
 
@@ -92,19 +93,25 @@ class CompareCard(QWidget):
         for part in (self.bar, self.bars, self.result):
             column.addWidget(part)
         self.forget()
-        self.set_state(False, False, "Measuring begins when a model is ready")
+        self.set_state(False, False)
 
     def forget(self) -> None:
         """What was measured holds no longer."""
         self.bars.hide()
         self.result.hide()
 
-    def set_state(self, possible: bool, running: bool, why_not: str = "") -> None:
+    def tell(self, sentence: str) -> None:
+        """Why nothing was measured."""
+        self.bars.hide()
+        self.result.setText(sentence)
+        self.result.show()
+
+    def set_state(self, possible: bool, running: bool) -> None:
         """Whether measuring can begin, or runs."""
         self._running = running
         self.button.setText("Stop" if running else "Measure")
         self.button.setEnabled(possible or running)
-        self.button.setToolTip("Stop measuring" if running else (HOW if possible else why_not))
+        self.button.setToolTip("Stop measuring" if running else HOW)
         self.button.setAccessibleName("Stop measuring" if running else "Measure plain against drafted")
         self.bar.setVisible(running)
         self.bar.setValue(0)

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import (
-    QButtonGroup,
     QCheckBox,
     QFrame,
     QHBoxLayout,
@@ -60,7 +59,6 @@ class Choice(QWidget):
         self.setAccessibleName(name)
         self.buttons: dict[str, QToolButton] = {}
         self._offered = tuple(options)
-        group = QButtonGroup(self)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(6)
@@ -68,8 +66,8 @@ class Choice(QWidget):
             button = QToolButton(text=text, toolTip=tip, checkable=True, objectName="Choice")
             button.setAccessibleName(f"{name}: {text}")
             button.setSizePolicy(button.sizePolicy().Policy.Expanding, button.sizePolicy().Policy.Fixed)
-            button.clicked.connect(lambda checked=False, key=key: self.chosen.emit(key))
-            group.addButton(button)
+            # Not a button group: of that only the chosen one is reached by Tab.
+            button.clicked.connect(lambda checked=False, key=key: self._on_clicked(key))
             row.addWidget(button, 1)
             self.buttons[key] = button
 
@@ -81,13 +79,18 @@ class Choice(QWidget):
     def set(self, key: str) -> None:
         """Choose without telling anyone."""
         if key in self._offered:
-            self.buttons[key].setChecked(True)
+            for other, button in self.buttons.items():
+                button.setChecked(other == key)
 
     def offer(self, keys: tuple[str, ...]) -> None:
         """Show only these."""
         self._offered = keys
         for key, button in self.buttons.items():
             button.setVisible(key in keys)
+
+    def _on_clicked(self, key: str) -> None:
+        self.set(key)
+        self.chosen.emit(key)
 
 
 class _Slider(QSlider):

@@ -72,6 +72,7 @@ class DraftControls(QWidget):
             _exactness_said,
         )
         self.relaxed = caption("")
+        self.relaxed.setWordWrap(True)
         self.relaxed.setToolTip("Share of this answer's tokens that plain decoding would not have chosen")
         self._used = caption("")
         self._used.setWordWrap(True)

@@ -1,7 +1,7 @@
 """The speed panel's drawings of the model and its drafts: the stack of layers, acceptance per slot."""
 
-from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.ui.theme import colours
@@ -15,29 +15,48 @@ def kept_layers(depth: int, skipped: int) -> tuple[int, ...]:
 
 
 class Drawing(QWidget):
-    """A picture of fixed height that paints itself by `draw`."""
+    """A picture that paints itself by `draw`; it is `picture_height` pixels and `text_lines` of small text high."""
 
-    height_hint = 60
+    picture_height = 60
+    text_lines = 0
 
     def __init__(self, name: str, parent=None):
         super().__init__(parent)
         self.setAccessibleName(name)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setFixedHeight(self.height_hint)
+        self._fit()
+
+    @property
+    def small_font(self) -> QFont:
+        """The font to paint with."""
+        font = self.font()
+        font.setPointSizeF(font.pointSizeF() * 0.8)
+        return font
+
+    @property
+    def line(self) -> int:
+        """Pixels that a line of text takes."""
+        return QFontMetrics(self.small_font).height()
 
     def sizeHint(self) -> QSize:
-        return QSize(240, self.height_hint)
+        return QSize(200, self.minimumHeight())
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._fit()
 
     def paintEvent(self, event) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        font = self.font()
-        font.setPointSizeF(font.pointSizeF() * 0.8)
-        painter.setFont(font)
+        painter.setFont(self.small_font)
         try:
             self.draw(painter)
         finally:
             painter.end()
+
+    def _fit(self) -> None:
+        self.setFixedHeight(self.picture_height + self.text_lines * self.line)
 
     def draw(self, painter: QPainter) -> None:
         """Draw into the widget."""
@@ -47,7 +66,7 @@ class Drawing(QWidget):
 class LayerStack(Drawing):
     """The model's layers from input to output; those a draft skips are dimmed."""
 
-    height_hint = 34
+    picture_height = 34
 
     def __init__(self, parent=None):
         super().__init__("Layers", parent)
@@ -79,7 +98,7 @@ class LayerStack(Drawing):
 class SlotBars(Drawing):
     """For each place in a draft, how often the drafts up to it were accepted."""
 
-    height_hint = 78
+    picture_height, text_lines = 48, 2
 
     def __init__(self, parent=None):
         super().__init__("Acceptance per slot", parent)
@@ -99,8 +118,8 @@ class SlotBars(Drawing):
         if not self._slots:
             return
         ink, gap = colours(), 8
-        width = min(40.0, (self.width() - gap * (self._slots - 1)) / self._slots)
-        top, bottom = 16, self.height() - 16
+        width = min(2.7 * self.line, (self.width() - gap * (self._slots - 1)) / self._slots)
+        top, bottom = self.line + 1, self.height() - self.line - 1
         for slot in range(self._slots):
             x = slot * (width + gap)
             share = self._shares[slot] if slot < len(self._shares) else None
@@ -115,5 +134,5 @@ class SlotBars(Drawing):
                 box = QRectF(x - gap / 2, 0, width + gap, top - 1)
                 painter.drawText(box, Qt.AlignmentFlag.AlignCenter, f"{share:.0%}")
             painter.setPen(QColor(ink.muted))
-            below = QRectF(x, bottom + 1, width, 15)
+            below = QRectF(x, bottom + 1, width, self.line)
             painter.drawText(below, Qt.AlignmentFlag.AlignCenter, str(slot + 1))

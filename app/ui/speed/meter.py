@@ -32,8 +32,10 @@ class SpeedMeter:
         self._recent_ms = 0.0
 
     def set_plain(self, milliseconds: float) -> None:
-        """Plain decoding was measured (again)."""
-        self.plain_ms = self.totals.plain_ms = milliseconds
+        """Plain decoding was measured (again). A reply that has ended keeps the speed-up it had."""
+        self.plain_ms = milliseconds
+        if self.running:
+            self.totals.plain_ms = milliseconds
 
     def add(self, rounds: list[Round]) -> None:
         """Rounds that were done since the last call."""

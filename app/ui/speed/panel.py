@@ -1,10 +1,10 @@
 """The speed panel: what drafting brings, and the controls that change it while the model writes."""
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from app.engine.live import LiveSettings
-from app.engine.worker import Phase
+from app.engine.phase import Phase
 from app.ui.speed.compare import CompareCard
 from app.ui.speed.controls import Switch, caption, figure, separator, switch_row
 from app.ui.speed.drafting import DraftControls
@@ -15,7 +15,8 @@ from app.ui.speed.strip import RoundStrip
 from app.ui.theme import colours
 from s3d_core.stats import ModelInfo, Round, Totals
 
-PANEL_WIDTH = 316
+# In the mean width of a letter.
+_WIDTH, _NARROWEST, _WIDEST = 46, 316, 480
 _NOT_MEASURED = "Plain decoding has not been measured on this machine yet"
 _HOW_SPEED = (
     "Tokens over the measured time of the rounds: the last 1.5 seconds while an answer is written, then all of it. "
@@ -44,11 +45,9 @@ class SpeedPanel(QFrame):
     def __init__(self, settings: LiveSettings, parent=None):
         super().__init__(parent)
         self.setObjectName("SpeedPanel")
-        self.setFixedWidth(PANEL_WIDTH)
         self.setAccessibleName("Speed")
         self._settings = settings
         self._info: ModelInfo | None = None
-        self._has_asked = False
         self.meter = SpeedMeter()
         self.controls = DraftControls()
         self.drafting, self.relaxed = self.controls.drafting, self.controls.relaxed
@@ -79,6 +78,7 @@ class SpeedPanel(QFrame):
         self.controls.train_wanted.connect(self.train_wanted)
         self.compare.wanted.connect(lambda: self.measure_wanted.emit(self.controls.wish))
         self.compare.stop_wanted.connect(self.measure_stopped)
+        self._fit()
         self.renew()
 
     # -- building ------------------------------------------------------------------------------------------------
@@ -133,13 +133,12 @@ class SpeedPanel(QFrame):
         """No model is in memory."""
         self._info, self.meter.plain_ms = None, None
         self.compare.forget()
+        self.start_reply()
         self.controls.show_model(None)
 
     def show_phase(self, phase: str) -> None:
         """What the decoder does now, one of `Phase`."""
-        possible = phase == Phase.READY and self._has_asked
-        why_not = "Measuring waits for the model" if self._has_asked else "Ask something first: its answer is measured"
-        self.compare.set_state(possible, phase == Phase.COMPARING, why_not)
+        self.compare.set_state(phase == Phase.READY, phase == Phase.COMPARING)
 
     def start_reply(self) -> None:
         """A reply begins."""
@@ -150,7 +149,6 @@ class SpeedPanel(QFrame):
 
     def add_rounds(self, rounds: list[Round]) -> None:
         """Rounds that were done."""
-        self._has_asked = True
         self.meter.add(rounds)
         self.strip.add(rounds)
         self.controls.add_rounds(rounds)
@@ -174,7 +172,17 @@ class SpeedPanel(QFrame):
         self._show_figures()
         self.update()
 
+    def changeEvent(self, event: QEvent) -> None:
+        """Other letters need another width."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._fit()
+
     # -- inside --------------------------------------------------------------------------------------------------
+
+    def _fit(self) -> None:
+        wanted = _WIDTH * self.fontMetrics().averageCharWidth()
+        self.setFixedWidth(min(_WIDEST, max(_NARROWEST, wanted)))
 
     def _on_changed(self) -> None:
         if self._info is not None:
@@ -186,8 +194,8 @@ class SpeedPanel(QFrame):
         self.show_drafted.emit(shown)
 
     def _show_figures(self) -> None:
-        shown, whole, plain = self.meter.shown, self.meter.totals, self.meter.plain_ms
-        plain_speed = 1000 / plain if plain else None
+        shown, whole = self.meter.shown, self.meter.totals
+        plain_speed = shown.plain_tokens_per_second
         self.speed.setText(f"{shown.tokens_per_second:.1f}" if shown.tokens else "–")
         self.speedup.setText(f"{shown.speedup:.2f}×" if shown.speedup is not None else "–")
         is_faster = shown.speedup is None or shown.speedup >= 1

@@ -22,7 +22,7 @@ def round_step(highest: float) -> float:
 class SpeedPlot(Drawing):
     """The drafted speed as an area, plain decoding as a dashed line; the mouse asks for the numbers of a moment."""
 
-    height_hint = 92
+    picture_height, text_lines = 62, 2
 
     def __init__(self, parent=None):
         super().__init__("Tokens per second over time", parent)
@@ -73,10 +73,10 @@ class SpeedPlot(Drawing):
             y = y_of(number * step)
             painter.setPen(QPen(QColor(ink.line), 1))
             painter.drawLine(QPointF(frame.left(), y), QPointF(frame.right(), y))
-            hidden = self._plain is not None and abs(y - 7 - y_of(self._plain)) < 9
-            if y > frame.top() + 12 and not hidden:
+            hidden = self._plain is not None and abs(y - self.line / 2 - y_of(self._plain)) < 0.6 * self.line
+            if y > frame.top() + self.line + 1 and not hidden:
                 painter.setPen(QColor(ink.muted))
-                box = QRectF(frame.left(), y - 14, frame.width() - 6, 14)
+                box = QRectF(frame.left(), y - self.line, frame.width() - 6, self.line)
                 painter.drawText(box, Qt.AlignmentFlag.AlignRight, f"{number * step:g}")
         painter.setPen(painted)
         if self._plain:
@@ -100,7 +100,8 @@ class SpeedPlot(Drawing):
     def _label_plain(self, painter: QPainter, frame: QRectF, y: float, text: str) -> None:
         """Below the line where there is room, on a ground of its own, since the speed's line may run through."""
         ink, wide = colours(), painter.fontMetrics().horizontalAdvance(text) + 8
-        box = QRectF(frame.left() + 4, y + 3 if y + 19 < frame.bottom() else y - 18, wide, 15)
+        high = self.line
+        box = QRectF(frame.left() + 4, y + 3 if y + high + 4 < frame.bottom() else y - high - 3, wide, high)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(ink.surface))
         painter.drawRoundedRect(box, 3, 3)

@@ -12,7 +12,6 @@ from s3d_core.stats import Round
 
 COLUMN = 5.0
 _CELL_MOST, _CELL_LEAST = 6.0, 3.0
-_LEGEND = 18
 _USES_LAYERS = ("skip", "s3d")
 _DRAFTED_BY = {"s3d": "S3D", "skip": "the model's own layers", "lookup": "a copy"}
 
@@ -35,7 +34,7 @@ def said_of(number: int, done: Round) -> str:
 class RoundStrip(Drawing):
     """One column a round: accepted drafts solid at the bottom, rejected ones light above; plain steps are a dot."""
 
-    height_hint = 68
+    picture_height, text_lines = 54, 1
 
     def __init__(self, parent=None):
         super().__init__("Rounds", parent)
@@ -88,7 +87,7 @@ class RoundStrip(Drawing):
         """The legend, and the columns below it."""
         ink, shown = colours(), self.shown
         self._draw_legend(painter)
-        top, bottom = float(_LEGEND), self.height() - 2.0
+        top, bottom = self.line + 3.0, self.height() - 2.0
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         if self._hovered is not None and self._hovered < len(shown):
@@ -119,8 +118,8 @@ class RoundStrip(Drawing):
         for text, colour in (("accepted", ink.speed), ("rejected", ink.rejected), ("plain step", ink.muted)):
             small = 3 if text == "plain step" else 8
             painter.setPen(Qt.PenStyle.NoPen)
-            painter.fillRect(QRectF(x, 10 - small, small if small > 3 else 6, small), QColor(colour))
+            painter.fillRect(QRectF(x, 0.75 * self.line - small, small if small > 3 else 6, small), QColor(colour))
             painter.setPen(QColor(ink.muted))
             wide = painter.fontMetrics().horizontalAdvance(text)
-            painter.drawText(QRectF(x + 12, 0, wide + 2, 13), Qt.AlignmentFlag.AlignVCenter, text)
+            painter.drawText(QRectF(x + 12, 0, wide + 2, self.line), Qt.AlignmentFlag.AlignVCenter, text)
             x += 12 + wide + 14

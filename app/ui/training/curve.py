@@ -71,7 +71,7 @@ class TrainingCurve(QWidget):
 
     def _draw_grid(self, painter: QPainter, frame: QRectF, low: float, high: float, at) -> None:
         ink = colours()
-        step = 0.25 if high - low < 1.6 else 0.5
+        step = 0.5
         value = low
         while value < high:
             point = at(0, value)

@@ -31,9 +31,11 @@ class TrainingDialog(QDialog):
 
     Signals:
         trained: path of a model whose drafts are ready, when the user wants it to be loaded with them.
+        ended: a sentence, when a training that was seen running has come to its end.
     """
 
     trained = Signal(object)
+    ended = Signal(str)
 
     def __init__(self, info: ModelInfo, parent=None, job: TrainingJob | None = None):
         super().__init__(parent)
@@ -41,6 +43,7 @@ class TrainingDialog(QDialog):
         self.setObjectName("Training")
         self.info, self.job = info, job or TrainingJob.of_model(info.name)
         self.prompts: Path | None = None
+        self._was_running = False
         self._build()
         self._timer = QTimer(self, interval=_LOOK_MS)
         self._timer.timeout.connect(self.look)
@@ -83,15 +86,15 @@ class TrainingDialog(QDialog):
         self.use = _button("Load with its drafts", "Load the model again with what was trained", primary=True)
         self.use.clicked.connect(lambda: self.trained.emit(Path(self.info.path)))
         choices, estimate, buttons = QHBoxLayout(), QHBoxLayout(), QHBoxLayout()
-        for part in (self.effort, self.choose):
-            choices.addWidget(part)
+        choices.addWidget(self.effort)
+        choices.addWidget(self.choose)
         choices.addWidget(self.prompts_label, 1)
         estimate.addWidget(self.measure)
         estimate.addWidget(self.estimate, 1)
         buttons.addWidget(self.cancel)
         buttons.addStretch()
-        for part in (self.pause, self.start, self.use):
-            buttons.addWidget(part)
+        for button in (self.pause, self.start, self.use):
+            buttons.addWidget(button)
         column = QVBoxLayout(self)
         column.setContentsMargins(20, 18, 20, 18)
         column.setSpacing(12)
@@ -116,30 +119,38 @@ class TrainingDialog(QDialog):
         self.measure.setEnabled(not running and not self.job.is_measuring)
         self.estimate.setText(self._estimate_said())
         self.start.setVisible(not running)
-        self.start.setText("Resume" if resumable else "Train again" if done else "Start")
+        self.start.setText("Resume" if resumable else "Train further" if done else "Start")
+        self.start.setProperty("primary", not done)
+        self.start.style().polish(self.start)
         self.pause.setVisible(running)
         if not running:
             self.pause.setEnabled(True)
         self.cancel.setVisible(running or resumable)
         self.use.setVisible(done)
         self._show(status)
+        if self._was_running and not running and status is not None and not self.isVisible():
+            self.ended.emit(words.ended(self.info.name, status))
+        self._was_running = running
 
     def _show(self, status: Status | None) -> None:
         self.bar.setVisible(status is not None and status.is_running)
         if status is None:
-            for part in (self.state, self.details, self.speeds):
-                part.setText("")
+            self._say("", "", "")
             return
         pausing = status.is_running and not self.pause.isEnabled()
-        self.state.setText("Pausing after this step …" if pausing else words.heading(status))
-        self.details.setText(words.details(status))
-        self.speeds.setText(words.speeds(status))
+        state = "Pausing after this step …" if pausing else words.heading(status)
+        self._say(state, words.details(status), words.speeds(status))
         known = status.total > 0 and status.state in (State.CORPUS, State.TRAINING)
         self.bar.setRange(0, 1000 if known else 0)
         if known:
             self.bar.setValue(int(1000 * status.done / status.total))
         order = self.job.order
         self.curve.show_points(status.curve, order.steps if order else 0)
+
+    def _say(self, state: str, details: str, speeds: str) -> None:
+        for part, said in ((self.state, state), (self.details, details), (self.speeds, speeds)):
+            part.setText(said)
+            part.setVisible(bool(said))
 
     def _estimate_said(self) -> str:
         if self.job.is_measuring:
@@ -193,7 +204,7 @@ class TrainingDialog(QDialog):
             do()
         except S3DError as error:
             self.look()
-            self.details.setText(str(error))
+            self._say(self.state.text(), str(error), self.speeds.text())
             return
         self.look()
 

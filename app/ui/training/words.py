@@ -65,6 +65,14 @@ def speeds(status: Status) -> str:
     return f"{before} · after: {status.after:.2f}×" if status.after is not None else before
 
 
+def ended(name: str, status: Status) -> str:
+    """One sentence about a training that has come to its end."""
+    if status.state != State.DONE:
+        return f"The training of drafts for {name} has stopped: {status.sentence or heading(status).lower()}"
+    brought = f", {status.after:.2f} times as fast as plain decoding" if status.after else ""
+    return f"Drafts for {name} are trained{brought}."
+
+
 def duration(seconds: float) -> str:
     """A time in words that suit its length."""
     if seconds < 90:

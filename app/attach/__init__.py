@@ -1,0 +1,1 @@
+"""Files that go to the model with a message. No Qt."""

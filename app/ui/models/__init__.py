@@ -1,0 +1,1 @@
+"""The model library: what can be fetched, what is being fetched, and what is here."""

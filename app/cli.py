@@ -18,6 +18,7 @@ COMMANDS = {
     "serve": "serve the model to other programs by the OpenAI API",
     "bench": "measure drafting strategies side by side",
     "train": "train a draft adapter for a model",
+    "adapter": "convert a draft adapter to peft's format, or back",
     "models": "list, fetch, import, verify and remove models",
 }
 

@@ -48,14 +48,16 @@ def to_peft(adapter: Path, out: Path, *, joined: bool = False, base_model: str |
     card, (tensors, _) = read_card(adapter), _read(adapter / WEIGHTS)
     rest = {key: tensor for key, tensor in tensors.items() if not _OURS.fullmatch(key)}
     lora: dict[str, torch.Tensor] = {}
-    ranks: dict[int, int] = {}
+    layers: set[int] = set()
+    ranks: set[int] = set()
     try:
         for key in sorted(tensors.keys() - rest.keys()):
             _, i, linear, side = key.split(".")
             if side == "b":
                 continue
             a, b = tensors[key], tensors[key[:-1] + "b"]
-            ranks[int(i)] = a.shape[0]
+            layers.add(int(i))
+            ranks.add(a.shape[0])
             modules = (_JOINED if joined else _SPLIT)[linear]
             # There are as many query rows as the output projection reads; the others are of equal halves.
             queries = tensors[f"layers.{i}.o.a"].shape[1]
@@ -68,9 +70,9 @@ def to_peft(adapter: Path, out: Path, *, joined: bool = False, base_model: str |
                 lora[f"{name}.lora_B.weight"] = piece.contiguous()
     except (KeyError, ValueError, RuntimeError) as error:
         raise AdapterError(f"The draft adapter in {adapter} is damaged ({error}); fetch or train it again.") from error
-    if len(set(ranks.values())) != 1:
+    if len(ranks) != 1:
         raise AdapterError(f"The draft adapter in {adapter} has updates of several ranks, or none; peft takes one.")
-    rank = next(iter(ranks.values()))
+    rank = ranks.pop()
     config = {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
@@ -80,7 +82,7 @@ def to_peft(adapter: Path, out: Path, *, joined: bool = False, base_model: str |
         "lora_alpha": rank,  # peft multiplies by alpha / r
         "lora_dropout": 0.0,
         "bias": "none",
-        "layers_to_transform": sorted(ranks),
+        "layers_to_transform": sorted(layers),
         "target_modules": sorted({module for names in (_JOINED if joined else _SPLIT).values() for module in names}),
     }
     out.mkdir(parents=True, exist_ok=True)

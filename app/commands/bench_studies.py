@@ -94,7 +94,7 @@ def _sweep(args: argparse.Namespace, engine: "Engine", rows: Sequence[Prompt], s
 
 
 def _exactness(args: argparse.Namespace, engine: "Engine", rows: Sequence[Prompt], sampling: SamplingSettings) -> int:
-    from s3d_core.bench.relaxed import Task, compare, read_sums, records, table
+    from s3d_core.bench.relaxed import Task, compare, read_sums, records, sum_chat, table
 
     positions = args.exactness
     args.exactness = None  # the settings that all positions share have none
@@ -102,7 +102,7 @@ def _exactness(args: argparse.Namespace, engine: "Engine", rows: Sequence[Prompt
     if "s3d" not in engine.strategies:
         raise SettingError("This model has no draft adapter, so s3d cannot be relaxed; train one with `s3d train`.")
     tasks = [Task(_ids(engine, row.turns[0])) for row in rows[: args.limit or _EXACTNESS_PROMPTS]]
-    tasks += [Task(_ids(engine, question), answer) for question, answer in read_sums(SUMS)[: args.limit]]
+    tasks += [Task(engine.chat_ids(sum_chat(text)), answer) for text, answer in read_sums(SUMS)[: args.limit]]
     with ProgressLine() as line:
         found = compare(engine, draft, positions, tasks, sampling, lambda done, what: line(what, done / len(tasks)))
     where = _where(engine)
@@ -128,7 +128,7 @@ def _where(engine: "Engine") -> dict:
         "dtype": info.dtype,
         "device": info.device,
         "threads": threads,
-        "processor": name if engine.target.device.type == "cuda" else f"{name}, {threads} threads",
+        "processor": name if engine.target.device.type == "cuda" else f"{name}, {threads} thread{'s' * (threads > 1)}",
     }
 
 

@@ -24,6 +24,12 @@ from s3d_core.settings import DraftSettings, SamplingSettings
 from s3d_core.target import Target
 
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
+# Shown before each sum, so that even a small model answers in one line.
+_SHOWN = (
+    ("Rosa has 4 plums and buys 5 more. How many plums does she have?", "4 + 5 = 9. Rosa has 9 plums."),
+    ("A baker had 17 rolls and sold 9. How many rolls are left?", "17 - 9 = 8. There are 8 rolls left."),
+    ("A crate holds 6 bottles. How many bottles are in 4 crates?", "4 x 6 = 24. There are 24 bottles."),
+)
 # Rows whose logits are held at once.
 _CHUNK = 64
 
@@ -78,6 +84,12 @@ def read_sums(path: Path) -> list[tuple[str, float]]:
         return [(str(row["question"]), float(row["answer"])) for row in rows]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PromptError(f'{path} must hold JSON lines with "question" and "answer": {error}.') from error
+
+
+def sum_chat(question: str) -> list[dict]:
+    """The chat in which a sum is asked: some others with their answers come before it."""
+    turns = [text for shown in _SHOWN for text in shown]
+    return [{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate([*turns, question])]
 
 
 def last_number(text: str) -> float | None:

@@ -92,6 +92,13 @@ def test_what_is_no_draft_adapter_is_refused_in_one_sentence(tmp_path):
         from_peft(tmp_path, tmp_path / "out")
     adapter_of("llama", tmp_path / "ours")
     to_peft(tmp_path / "ours", tmp_path / "peft")
+    ours = load_file(tmp_path / "ours" / WEIGHTS)
+    other = tmp_path / "other"
+    shutil.copytree(tmp_path / "ours", other)
+    narrower = {"layers.2.o.a": ours["layers.2.o.a"][:2], "layers.2.o.b": ours["layers.2.o.b"][:, :2]}
+    save_file(ours | {key: tensor.contiguous() for key, tensor in narrower.items()}, other / WEIGHTS)
+    with pytest.raises(AdapterError, match="several ranks"):
+        to_peft(other, tmp_path / "out")
     whole = load_file(tmp_path / "peft" / LORA)
     key = "base_model.model.model.layers.1.mlp.up_proj.lora_A.weight"
 

@@ -8,7 +8,7 @@ from core.models import CONFIGS, build, engine_for
 
 from app.commands.bench_studies import SUMS
 from s3d_core.bench.contenders import Reply
-from s3d_core.bench.relaxed import Position, Task, compare, last_number, loss, read_sums, records, table
+from s3d_core.bench.relaxed import Position, Task, compare, last_number, loss, read_sums, records, sum_chat, table
 from s3d_core.bench.run import Row
 from s3d_core.errors import PromptError, SettingError
 from s3d_core.settings import DraftSettings, SamplingSettings
@@ -35,6 +35,19 @@ def test_the_shipped_sums_are_forty_different_questions_with_whole_answers():
     sums = read_sums(SUMS)
     assert len({question for question, _ in sums}) == len(sums) == 40
     assert all(answer == int(answer) > 0 for _, answer in sums)
+
+
+def test_the_sums_shown_first_are_right_and_none_of_those_asked():
+    asked = {question for question, _ in read_sums(SUMS)}
+    *shown, last = sum_chat("How many?")
+    assert last == {"role": "user", "content": "How many?"}
+    assert [turn["role"] for turn in shown] == ["user", "assistant"] * 3
+    assert not asked & {turn["content"] for turn in shown}
+    for reply in shown[1::2]:
+        term, _, result = reply["content"].partition(" = ")
+        first, sign, second = term.split()
+        computed = {"+": int.__add__, "-": int.__sub__, "x": int.__mul__}[sign](int(first), int(second))
+        assert computed == int(result.split(".")[0]) == last_number(reply["content"])
 
 
 @pytest.mark.parametrize("line", ["[]", "{}", '{"question": "q", "answer": "many"}', "no json"])

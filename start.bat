@@ -12,7 +12,7 @@ if /i "%command%"=="--help" goto usage
 if "%command%"=="/?" goto usage
 if /i "%command%"=="window" goto window
 if /i "%command%"=="test" goto test
-for %%c in (ask chat serve models bench train) do if /i "%command%"=="%%c" goto terminal
+for %%c in (ask chat serve models bench train adapter) do if /i "%command%"=="%%c" goto terminal
 >&2 echo There is no command "%command%": "start.bat help" lists them.
 exit /b 2
 
@@ -23,9 +23,10 @@ echo   start.bat                     open the window
 echo   start.bat ask "a question"    answer in the terminal; --json for programs, - reads the question from stdin
 echo   start.bat chat                a chat in the terminal
 echo   start.bat serve               serve the model to other programs by the OpenAI API
-echo   start.bat models [pull]       list the installed models, or fetch and check the default one
+echo   start.bat models              list the installed models; pull, import, verify and remove others
 echo   start.bat bench               measure the drafting strategies side by side
 echo   start.bat train               train a draft adapter
+echo   start.bat adapter             draft adapters in the format of peft, and back
 echo   start.bat test [options]      check style and types and run the tests; options go to pytest
 echo   start.bat help                this text
 echo(

@@ -13,9 +13,10 @@ S3D Chat: chat with local language models that draft for themselves.
   ./start.sh ask "a question"    answer in the terminal; --json for programs, - reads the question from stdin
   ./start.sh chat                a chat in the terminal
   ./start.sh serve               serve the model to other programs by the OpenAI API
-  ./start.sh models [pull]       list the installed models, or fetch and check the default one
+  ./start.sh models              list the installed models; pull, import, verify and remove others
   ./start.sh bench               measure the drafting strategies side by side
   ./start.sh train               train a draft adapter
+  ./start.sh adapter             draft adapters in the format of peft, and back
   ./start.sh test [options]      check style and types and run the tests; options go to pytest
   ./start.sh help                this text
 
@@ -101,7 +102,7 @@ case $command in
         "$venv_python" -P -m app.models.embedded --if-missing || say "The window opens without the default model."
         run -m app "$@"
         ;;
-    ask | chat | serve | models | bench | train)
+    ask | chat | serve | models | bench | train | adapter)
         prepare command
         run -m app.cli "$command" "$@"
         ;;

@@ -31,7 +31,10 @@ def save_folder(folder: Path, name: str = "llama", seed: int = 0) -> Path:
 
 
 def save_gguf(path: Path, seed: int = 0, name: str = "llama", kind: str = "F32") -> Path:
-    """The model `build(name, seed)` as a GGUF file, laid out as llama.cpp does it; matrices as F32, F16 or Q8_0."""
+    """The model `build(name, seed)` as a GGUF file, laid out as llama.cpp does it.
+
+    Matrices are F32, F16, Q8_0 or Q4_0; or made of random blocks in the K formats, which can only be read in Python.
+    """
     model = build(name, seed)
     config = model.config
     is_phi = config.model_type == "phi3"
@@ -114,7 +117,15 @@ def _add_tokenizer(file: gguf.GGUFWriter, config, is_phi: bool) -> None:
 
 def _add_tensor(file: gguf.GGUFWriter, name: str, values: np.ndarray, kind: str) -> None:
     quantized = getattr(gguf.GGMLQuantizationType, kind)
-    if kind == "F32" or values.ndim < 2 or values.shape[1] % 32:
+    block, size = gguf.GGML_QUANT_SIZES[quantized]
+    if kind == "F32" or values.ndim < 2 or values.shape[1] % block:
         file.add_tensor(name, values)
+    elif kind.endswith("_K"):
+        dice = np.random.default_rng(len(name) + values.size)
+        rows = dice.integers(0, 256, (values.shape[0], values.shape[1] // block, size), dtype=np.uint8)
+        # The scales of a block: two halves at the start of Q4_K and Q5_K, one at the end of Q6_K.
+        scales = np.array([0.002, 0.001] if kind != "Q6_K" else [0.0005], dtype=np.float16).view(np.uint8)
+        rows[..., slice(len(scales)) if kind != "Q6_K" else slice(-2, None)] = scales
+        file.add_tensor(name, rows.reshape(values.shape[0], -1), raw_dtype=quantized)
     else:
         file.add_tensor(name, gguf.quants.quantize(values, quantized), raw_dtype=quantized)

@@ -4,10 +4,13 @@ import copy
 import json
 from pathlib import Path
 
+import gguf
 import pytest
 import torch
+from core import models
 from core.files import save_folder, save_gguf
 from core.models import VOCABULARY, build, engine_for, word_tokenizer
+from transformers import Phi3Config
 
 from s3d_core.chat_template import chat_text
 from s3d_core.gguf import left_out
@@ -292,3 +295,21 @@ def test_a_folder_loads(tmp_path):
     target = load(folder, torch.float32, CPU, lambda phase, share: None).target
     assert target.fingerprint() == Target(build("phi4 mini")).fingerprint()
     assert target.rope_switch == SWITCH
+
+
+@pytest.mark.parametrize("kind", ["Q4_K", "Q5_K", "Q6_K"])
+def test_the_formats_of_the_official_quantized_files_are_read(kind, tmp_path, monkeypatch):
+    shape = {"hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 2}
+    config = Phi3Config(**(models._SHAPE | shape), sliding_window=24)
+    monkeypatch.setitem(models.CONFIGS, "phi3 wide", lambda: config)
+    path = save_gguf(tmp_path / "phi.gguf", name="phi3 wide", kind=kind)
+    target = load(path, torch.float32, CPU, lambda phase, share: None).target
+    stored = {tensor.name: tensor for tensor in gguf.GGUFReader(path).tensors}
+    names = {"attn_qkv": "qkv", "attn_output": "o", "ffn_up": "gate_up", "ffn_down": "down"}
+    for number, layer in enumerate(target.layers):
+        for name, field in names.items():
+            tensor = stored[f"blk.{number}.{name}.weight"]
+            assert tensor.tensor_type.name == kind
+            expected = torch.from_numpy(gguf.quants.dequantize(tensor.data, tensor.tensor_type))
+            assert torch.equal(getattr(layer, field), expected)
+            assert expected.std() > 0

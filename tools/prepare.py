@@ -1,4 +1,4 @@
-"""Sets up a source checkout: `.venv` with the pinned packages, Qt's system libraries, the default model.
+"""Sets up a source checkout: `.venv` with the pinned packages, Qt's system libraries, the tests' display.
 
 `start.sh` and `start.bat` run it with any Python that is new enough, before anything is
 installed, so it uses the standard library only. It says what it does on stderr, for stdout
@@ -33,7 +33,7 @@ NEEDED_BYTES = 3 * 10**9
 PARTS = {
     "command": ("packages",),
     "window": ("packages", "qt"),
-    "test": ("test packages", "qt"),
+    "test": ("test packages", "qt", "display"),
 }
 
 # The libraries that Qt's own files are linked to and do not bring along, and Debian's packages of them.
@@ -71,6 +71,8 @@ QT_LIBRARIES = {
     "libzstd.so.1": "libzstd1",
 }
 FONT_PACKAGE = "fonts-dejavu-core"
+# The programs with which a test drives the window as a user does, on a display without a screen.
+DISPLAY_PROGRAMS = {"Xvfb": "xvfb", "xdotool": "xdotool"}
 
 
 class SetUpError(Exception):
@@ -252,30 +254,60 @@ def has_fonts() -> bool:
     return any(next(folder.rglob(f"*.{kind}"), None) for folder in folders for kind in ("ttf", "otf", "ttc", "pfb"))
 
 
+def missing_programs() -> list[str]:
+    """Those of the display's programs that this Linux does not have."""
+    return [name for name in DISPLAY_PROGRAMS if not shutil.which(name)]
+
+
 def install_qt_libraries() -> None:
     """Install Qt's system libraries where we may, else say what to type; the window may yet open without some."""
-    if not sys.platform.startswith("linux"):
-        return
     missing = missing_libraries()
     packages = sorted({QT_LIBRARIES[name] for name in missing}) + ([] if has_fonts() else [FONT_PACKAGE])
-    if not packages:
-        return
-    if not shutil.which("apt-get"):
+    if packages:
         wanted = ", ".join(missing) or "a font such as DejaVu Sans"
-        say(f"The window needs libraries that are missing: install your system's packages that hold {wanted}.")
+        install_system_packages("The window needs libraries", wanted, packages)
+        if still := missing_libraries():
+            say(f"Still missing: {', '.join(still)}. If the window does not open, install what holds them.")
+
+
+def install_display_programs() -> None:
+    """Install what the tour needs where we may, else say what to type; without them it is skipped."""
+    if missing := missing_programs():
+        packages = [DISPLAY_PROGRAMS[name] for name in missing]
+        install_system_packages("The test that drives the window needs programs", ", ".join(missing), packages)
+
+
+def install_system_packages(who: str, wanted: str, packages: list[str]) -> None:
+    """Install Debian's packages as root, else say what to type.
+
+    Args:
+        who: the beginning of the sentence "... that are missing".
+        wanted: what the packages are wanted for, to look for it where there is no apt-get.
+    """
+    if not shutil.which("apt-get"):
+        say(f"{who} that are missing: install your system's packages that hold {wanted}.")
         return
     if os.geteuid() != 0:
-        say("The window needs libraries that are missing. To install them, type:")
+        say(f"{who} that are missing. To install them, type:")
         say(f"  sudo apt-get update && sudo apt-get install -y {' '.join(packages)}")
         return
-    say(f"Installing the libraries that the window needs: {' '.join(packages)}")
+    say(f"{who} that are missing; installing {' '.join(packages)}")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     install = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
     for command in (["apt-get", "-q", "update"], install):
         if subprocess.call(command, stdout=sys.stderr, stdin=subprocess.DEVNULL, env=environment) != 0:
             say(f"This did not work: {' '.join(command)}")
-    if still := missing_libraries():
-        say(f"Still missing: {', '.join(still)}. If the window does not open, install what holds them.")
+
+
+def install_for_linux(part: str) -> bool:
+    """Install a part that is the system's; returns whether it is all here now. Other systems have it."""
+    if not sys.platform.startswith("linux"):
+        return True
+    if part == "qt":
+        install_qt_libraries()
+        return not missing_libraries()
+    install_display_programs()
+    return not missing_programs()
 
 
 def set_up(purpose: str) -> None:
@@ -286,10 +318,9 @@ def set_up(purpose: str) -> None:
     """
     with only_one():
         for part in parts_missing(purpose):
-            if part == "qt":
-                install_qt_libraries()
+            if part in ("qt", "display"):
                 # Without the right to install, look again at every start until someone has.
-                if sys.platform.startswith("linux") and missing_libraries():
+                if not install_for_linux(part):
                     continue
             else:
                 install_packages("test" if part == "test packages" else None)

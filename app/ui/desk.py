@@ -11,6 +11,7 @@ from app.ui.chat.context import ContextWatch
 from app.ui.chat.drafts import Drafts
 from app.ui.chat.pane import ChatPane
 from app.ui.chat.session import ChatSession
+from app.ui.forward import bring_forward
 from app.ui.settings.dialog import SettingsDialog
 from app.ui.settings.preferences import Preferences
 from app.ui.theme import Theme
@@ -59,9 +60,7 @@ class Desk(QObject):
             self._dialog = SettingsDialog(self.preferences, self._window)
             self.theme.changed.connect(self._dialog.renew)
         self._dialog.show_scope(only_this)
-        self._dialog.show()
-        self._dialog.raise_()
-        self._dialog.activateWindow()
+        bring_forward(self._dialog)
 
     def set_theme(self, mode: str) -> None:
         """One of `MODES`."""

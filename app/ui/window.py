@@ -16,6 +16,7 @@ from app.ui.chat.pane import ChatPane
 from app.ui.chat.session import ChatSession
 from app.ui.chats.sidebar import Sidebar
 from app.ui.desk import Desk
+from app.ui.forward import bring_forward
 from app.ui.models.library import LibraryDialog
 from app.ui.server.dialog import ServerDialog
 from app.ui.settings.preferences import Preferences
@@ -102,9 +103,7 @@ class Window(QMainWindow):
     def come_forward(self) -> None:
         """In front of other windows, with the keyboard."""
         self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
-        self.show()
-        self.raise_()
-        self.activateWindow()
+        bring_forward(self)
 
     @property
     def gpu_index(self) -> int:
@@ -141,7 +140,7 @@ class Window(QMainWindow):
         self.session.chats_changed.connect(self.sidebar.refresh)
         self.session.opened.connect(self.sidebar.show_current)
         self.topbar.panel_toggled.connect(self._on_panel_toggled)
-        self.topbar.server_wanted.connect(self.server.show)
+        self.topbar.server_wanted.connect(lambda: bring_forward(self.server))
         self.server.switched.connect(self.topbar.show_served)
         self.topbar.train_wanted.connect(self.train)
         self.topbar.library_wanted.connect(self.manage_models)
@@ -252,8 +251,7 @@ class Window(QMainWindow):
             self.training = TrainingDialog(info, self)
             self.training.trained.connect(self.link.load)
             self.training.ended.connect(lambda said: self.chat.notice.offer(said, "Show", self.train))
-        self.training.show()
-        self.training.raise_()
+        bring_forward(self.training)
 
     def manage_models(self) -> None:
         """Open the model library."""
@@ -261,9 +259,7 @@ class Window(QMainWindow):
             self.library = LibraryDialog(self.link, lambda: self.topbar.gauge.reading, self)
             self.library.models_changed.connect(self.topbar.show_models)
             self.desk.theme.changed.connect(self.library.renew)
-        self.library.show()
-        self.library.raise_()
-        self.library.activateWindow()
+        bring_forward(self.library)
 
     def new_chat(self) -> None:
         """Show an empty chat; an answer being written goes on in its own."""

@@ -117,6 +117,8 @@ def test_what_is_done_is_remembered_until_the_pins_change(prepare, venv, checkou
     assert prepare.parts_missing("window") == ["qt"]
     prepare.mark_done("qt")
     prepare.mark_done("test packages")
+    assert prepare.parts_missing("test") == ["display"]
+    prepare.mark_done("display")
     for purpose in prepare.PARTS:
         assert prepare.parts_missing(purpose) == []
     with (checkout / "constraints.txt").open("a") as file:
@@ -217,6 +219,21 @@ def test_missing_libraries_are_named_to_someone_who_may_not_install(prepare, mon
     monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/apt-get")
     prepare.install_qt_libraries()
     assert "sudo apt-get update && sudo apt-get install -y libxcb-cursor0" in capsys.readouterr().err
+
+
+def test_a_missing_display_for_the_tests_is_named_and_looked_for_again(prepare, venv, monkeypatch, capsys):
+    for part in ("test packages", "qt"):
+        prepare.mark_done(part)
+    monkeypatch.setattr(prepare.sys, "platform", "linux")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/apt-get" if name == "apt-get" else None)
+    prepare.set_up("test")
+    assert "sudo apt-get update && sudo apt-get install -y xvfb xdotool" in capsys.readouterr().err
+    assert prepare.parts_missing("test") == ["display"]
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    prepare.set_up("test")
+    assert capsys.readouterr().err == ""
+    assert prepare.parts_missing("test") == []
 
 
 def test_the_stamp_is_plain_json(prepare, venv):

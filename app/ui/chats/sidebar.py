@@ -3,7 +3,7 @@
 from datetime import datetime
 from functools import partial
 
-from PySide6.QtCore import QPoint, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QModelIndex, QPoint, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -79,7 +79,7 @@ class Sidebar(QFrame):
         self.list.customContextMenuRequested.connect(self._show_context_menu)
         self.list.clicked.connect(self._open)
         self.list.activated.connect(self._open_and_leave)
-        self.search.down.connect(self.list.setFocus)
+        self.search.down.connect(self._go_into_list)
         delete = QAction("Delete", self.list, shortcut=QKeySequence(QKeySequence.StandardKey.Delete))
         delete.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
         delete.triggered.connect(self._delete_chosen)
@@ -158,12 +158,24 @@ class Sidebar(QFrame):
         self._open(index)
         self.left.emit()
 
+    def _go_into_list(self) -> None:
+        """What Enter opens there is marked: the chat shown, or the first where that is not among those found."""
+        first = self._first()
+        current = self.list.currentIndex().data(ROW)
+        if first is not None and (current is None or current.chat is None):
+            self.list.setCurrentIndex(first)
+        self.list.setFocus()
+
     def _open_first(self) -> None:
+        first = self._first()
+        if first is not None:
+            self._open_and_leave(first)
+
+    def _first(self) -> QModelIndex | None:
+        """The first chat of the list as it is for what was typed; None where there is none."""
         self._typed.stop()
         self.refresh()
-        first = next((number for number, row in enumerate(self.model.rows) if row.chat is not None), None)
-        if first is not None:
-            self._open_and_leave(self.model.index(first))
+        return next((self.model.index(n) for n, row in enumerate(self.model.rows) if row.chat is not None), None)
 
     def _rename(self, chat_id: int, title: str) -> None:
         # The view is still busy with its editor.

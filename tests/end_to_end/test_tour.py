@@ -123,7 +123,8 @@ def turn_a_slider_and_measure(visit: Visit) -> None:
     assert visit.wait_for(name="Auto chooses")["checked"]
     middle = before["y"] + before["height"] / 2
     place = before["x"] + 8 + (before["width"] - 16) * (before["value"] - 1) / 7
-    visit.drag((place, middle), (before["x"] + 8 + (before["width"] - 16) * 0.3, middle))
+    share = 0.85 if before["value"] <= 4 else 0.15  # away from where Auto has left it
+    visit.drag((place, middle), (before["x"] + 8 + (before["width"] - 16) * share, middle))
     visit.wait("the slider to have moved", lambda: visit.find(name="Draft length")[0]["value"] != before["value"])
     visit.wait_for(name="Auto chooses", checked=False)
     visit.click(visit.wait_for(name="Measure plain against drafted", enabled=True))

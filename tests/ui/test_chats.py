@@ -170,6 +170,15 @@ def test_search_finds_and_opens_what_was_said(two_chats, engine, qtbot):
     wait_for(qtbot, lambda: listed(two_chats) == ["Nothing found"])
 
 
+def test_down_and_enter_open_the_first_chat_found_though_another_is_open(two_chats, qtbot):
+    qtbot.keyClick(two_chats, Qt.Key.Key_K, CONTROL)
+    qtbot.keyClicks(two_chats.sidebar.search, "one")
+    qtbot.keyClick(two_chats.sidebar.search, Qt.Key.Key_Down)
+    assert two_chats.focusWidget() is two_chats.sidebar.list
+    qtbot.keyClick(two_chats.sidebar.list, Qt.Key.Key_Return)
+    assert texts(two_chats) == ["First", "One"]
+
+
 def test_f2_renames_and_escape_leaves_the_title(two_chats, qtbot):
     rows = two_chats.sidebar.list
     for title, key, expected in (("Bread", Qt.Key.Key_Return, "Bread"), ("No", Qt.Key.Key_Escape, "Bread")):

@@ -30,7 +30,7 @@ def introduction(info: ModelInfo) -> str:
     return (
         f"{info.name} goes ahead of itself while it writes: now {now}. Trained drafts let one short pass guess "
         "several tokens at once; the model still checks each of them, so the text stays the same. With its trained "
-        "drafts SmolLM2-135M writes 1.4 times as fast as plainly on two processor cores; what they bring here is "
+        "drafts SmolLM2-135M writes 1.3 times as fast as plainly on two processor cores; what they bring here is "
         "measured before and after. The model learns from chats that it writes itself; nothing leaves this computer."
     )
 

@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from s3d_core.candidates import EVIDENCE, default_calibration
 from s3d_core.errors import AdapterError
 from s3d_core.kernels.jit import LANES
+from s3d_core.kernels.layout import low_kind
 from s3d_core.kernels.skinny import Packed
 from s3d_core.layer import LINEARS, Update, Weight, as_tensor
 from s3d_core.pages import Room
@@ -136,14 +137,14 @@ class Adapter:
     def fit(self, target: Target) -> "Adapter":
         """The same adapter as `target` runs it: in its place, its precisions, and packed if it is."""
         fitted = self.to(target.activations, target.device)
-        if target.is_packed:
-            room = Room()
+        if isinstance(target.head, Packed):
+            room, kind = Room(), low_kind(target.head.layout.kind)
 
             def pack(a: Weight, b: Weight) -> tuple[Weight, Weight]:
                 # Whole blocks of ranks: the rows and columns added are zero.
                 short = -a.shape[0] % LANES
                 one, other = F.pad(as_tensor(a), (0, 0, 0, short)), F.pad(as_tensor(b), (0, short))
-                return Packed(one, room), Packed(other, room)
+                return Packed(one, room, kind), Packed(other, room, kind)
 
             in_precision = self.to(target.dtype, target.device)
             fitted.updates = {

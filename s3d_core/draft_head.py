@@ -50,7 +50,9 @@ class DraftHead:
         room += -(count + room) % _GRAIN
         ids = torch.cat([frequent, frequent[:1].expand(room)])
         rows = rows_of(target.head, ids)
-        self._weight = Packed(rows.to(target.dtype)) if isinstance(target.head, Packed) else rows
+        self._weight = (
+            Packed(rows.to(target.dtype), kind=target.head.layout.kind) if isinstance(target.head, Packed) else rows
+        )
         self._tokens = ids
         self._first, self.room = count, room
         self._frequent = set(frequent.tolist())

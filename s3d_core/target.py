@@ -16,8 +16,9 @@ from s3d_core.attention import additive_masks, fold_attention, rotate
 from s3d_core.cache import Cache
 from s3d_core.errors import ModelError, SettingError
 from s3d_core.families import ARCHITECTURES, family_names
-from s3d_core.kernels import jit, skinny
+from s3d_core.kernels import jit
 from s3d_core.kernels.kv import PairedCache
+from s3d_core.kernels.layout import Kind, fits, usual_kind
 from s3d_core.kernels.runner import CompiledLayers
 from s3d_core.kernels.skinny import Packed
 from s3d_core.layer import LINEARS, Layer, Update, Weight, as_tensor, multiply, take, windows_of
@@ -81,11 +82,14 @@ class Target:
         """Whether passes run as compiled functions (see `kernels.runner`)."""
         return self._compiled is not None
 
-    def pack(self) -> bool:
+    def pack(self, kind: Kind | None = None) -> bool:
         """Pack the weights for few rows where this machine can (see `kernels.skinny`), in place.
 
         Activations are float32 from then on, whatever the weights are. The frozen model can then
         no longer be trained on.
+
+        Args:
+            kind: how to multiply; None for what is usual with the weights' precision here.
 
         Returns:
             Whether it was done.
@@ -97,13 +101,15 @@ class Target:
         def matrices() -> Iterator[torch.Tensor]:
             yield from (as_tensor(getattr(layer, name)) for layer in self.layers for name in LINEARS)
 
-        if not jit.available() or not all(map(skinny.fits, (head, *matrices()))):
+        kind = kind or usual_kind(self.dtype)
+        able = jit.dots_int8() if kind == "int8" else jit.available()
+        if not able or not all(fits(matrix, kind) for matrix in (head, *matrices())):
             return False
         self.fingerprint()
         for matrix in (embedding, *matrices()):
             give_back(matrix)  # the sample has brought in much of each
         room = Room()
-        self.head = Packed(head, room)
+        self.head = Packed(head, room, kind)
         # One small tensor of a mapped file would keep all of it in memory, so what is not packed is copied.
         self.embedding = self.head if embedding.data_ptr() == head.data_ptr() else embedding.clone()
         for matrix in (head, embedding):
@@ -113,7 +119,7 @@ class Target:
         for layer in self.layers:
             for name, value in vars(layer).items():
                 if name in LINEARS:
-                    setattr(layer, name, Packed(value, room))
+                    setattr(layer, name, Packed(value, room, kind))
                     give_back(value)
                 elif isinstance(value, torch.Tensor):
                     setattr(layer, name, value.to(torch.float32, copy=True))

@@ -12,7 +12,8 @@ import functools
 
 from s3d_core.kernels import jit, pairs
 from s3d_core.kernels.jit import LANES
-from s3d_core.kernels.skinny import Layout, compiled_product
+from s3d_core.kernels.layout import Layout, low_kind
+from s3d_core.kernels.skinny import compiled_product
 from s3d_core.kernels.steps import attend, gate_up, gather, turn_heads
 from s3d_core.kernels.worker import ARGUMENTS, LINEARS, Shape, Worker
 
@@ -78,15 +79,20 @@ def products(shape: Shape, height: int) -> list[int]:
     found = [product(shape, *sizes[name], height) for name in LINEARS]
     for out, into in sizes.values() if shape.rank else ():
         found += (
-            product(shape, shape.rank, into, height, narrow=shape.dots),
+            jit.address(compiled_product(_low(shape, into), height, 0, narrow=shape.kind == "dots")),
             product(shape, out, into, height, shape.rank),
         )
     return found
 
 
-def product(shape: Shape, out: int, into: int, height: int, rank: int = 0, narrow: bool = False) -> int:
+def product(shape: Shape, out: int, into: int, height: int, rank: int = 0) -> int:
     """Address of the product with a weight `[out, into]`, for tiles of a height."""
-    return jit.address(compiled_product(Layout.of(out, into, shape.is_bf16), height, rank, narrow))
+    return jit.address(compiled_product(Layout.of(out, into, shape.kind), height, rank))
+
+
+def _low(shape: Shape, into: int) -> Layout:
+    """The layout of the first half of a low-rank update."""
+    return Layout.of(shape.rank, into, low_kind(shape.kind))
 
 
 def _compile(parts: dict, shape: Shape) -> tuple:

@@ -40,6 +40,12 @@ def dots_bf16() -> bool:
 
 
 @functools.cache
+def dots_int8() -> bool:
+    """Whether this machine multiplies fours of 8-bit numbers and adds them up in one instruction (AVX512-VNNI)."""
+    return available() and bool(torch.cpu.get_capabilities().get("avx512_vnni"))
+
+
+@functools.cache
 def _openmp() -> ctypes.CDLL | None:
     """The OpenMP runtime that torch itself has loaded, so that one team of threads serves both."""
     home = Path(torch.__file__).parent
@@ -254,6 +260,13 @@ class Code:
         kinds = [self.floats(LANES), pairs, pairs]
         function = self.external("llvm.x86.avx512bf16.dpbf16ps.512", kinds[0], kinds)
         return self.b.call(function, [total, self.b.bitcast(one, pairs), self.b.bitcast(other, pairs)])
+
+    def dot_int8(self, one, other, total):
+        """`total` int32 `[16]` plus the products of two vectors of 16 fours of numbers, given as 32-bit integers: the
+        first without sign, the second with."""
+        kind = self.integers(LANES)
+        function = self.external("llvm.x86.avx512.vpdpbusd.512", kind, [kind] * 3)
+        return self.b.call(function, [total, one, other])
 
     def element(self, vector, i: int):
         """The i-th element of a vector; a scalar is its own."""

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from s3d_core.attention import Masks, additive_masks
-from s3d_core.kernels import functions
+from s3d_core.kernels import eight_bits, functions, jit
 from s3d_core.kernels.jit import LANES
 from s3d_core.kernels.skinny import MOST_HEIGHT, Packed, tiling
 from s3d_core.kernels.worker import LAYER, LINEARS, PASS, PRODUCTS, Shape
@@ -40,9 +40,8 @@ class CompiledLayers:
             "eps": target.eps,
             "biased": layer.qkv_bias is not None,
             "normed_heads": layer.query_norm is not None,
-            "is_bf16": layer.o.layout.is_bf16,
-            "dots": layer.o.layout.dots,
-            "paired": layer.o.layout.dots and target.head_dim % LANES == 0,
+            "kind": layer.o.layout.kind,
+            "paired": layer.o.layout.kind in ("dots", "int8") and jit.dots_bf16() and target.head_dim % LANES == 0,
         }
         self._rotary = int(target.rope(torch.zeros(1, dtype=torch.int64), 0)[0].shape[-1])
         self._stock = {i: self._table(layer, None) for i, layer in enumerate(target.layers)}
@@ -225,6 +224,11 @@ class CompiledLayers:
             self._rows = rows
             self._buffers |= {name: torch.zeros(rows, width) for name, width in widths.items()}
             self._buffers["query"] = self._buffers["query"].view(-1, shape.head_dim)
+            if shape.kind == "int8":
+                widest = max(shape.hidden, shape.attended, shape.intermediate)
+                # For the most groups that there may be.
+                stride = self._work[_AT["quants_stride"]] = 2 * rows * widest
+                self._buffers["quants"] = torch.zeros(self._threads, stride, dtype=torch.uint8)
             for name, tensor in self._buffers.items():
                 self._work[_AT[name]] = tensor.data_ptr()
         if slots > self._slots:

@@ -14,13 +14,13 @@ company.
 
 import ctypes
 import functools
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 
-from s3d_core.kernels import jit
+from s3d_core.kernels import eight_bits, jit
 from s3d_core.kernels.jit import LANES, Code
+from s3d_core.kernels.layout import Kind, Layout, usual_kind
 from s3d_core.pages import Room
 
 # Most rows multiplied at once: with one block they make so many sums, of 32 registers.
@@ -30,8 +30,6 @@ _MOST_SUMS = 28
 _UNROLL = 4
 # Multiplications below which waking the other threads takes longer than they save.
 _WORTH_THREADS = 500_000
-# Blocks multiplied at once.
-_WIDTHS = (3, 2, 1)
 # Weights are asked for this many bytes ahead in each stream, more than the hardware does by itself; in a lone one twice
 # as many.
 _AHEAD = 4096
@@ -39,70 +37,48 @@ _AHEAD = 4096
 _ARGUMENTS = 12
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How a packed weight is read: blocks of `into` inputs, `width` of them at a time.
-
-    Attributes:
-        dots: rows are bfloat16 like the weights and multiplied pair by pair (`jit.dots_bf16`).
-    """
-
-    into: int
-    width: int
-    is_bf16: bool
-    dots: bool
-
-    @classmethod
-    def of(cls, out: int, into: int, is_bf16: bool) -> "Layout":
-        """The layout of a weight `[out, into]`."""
-        width = next(w for w in _WIDTHS if out % (w * LANES) == 0)
-        return cls(into, width, is_bf16, is_bf16 and jit.dots_bf16())
-
-    @property
-    def kind(self) -> str:
-        """Names the numbers that are multiplied."""
-        return "dots" if self.dots else "bf16" if self.is_bf16 else "f32"
-
-    def block_bytes(self, into: int) -> int:
-        """Bytes of a block of 16 outputs with so many inputs."""
-        return LANES * into * (2 if self.is_bf16 else 4)
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes of a number in the rows that are multiplied."""
-        return 2 if self.dots else 4
-
-
 class Packed:
     """A weight `[out, in]` packed for few rows.
 
     Args:
         room: where it is put; None for a room of its own.
+        kind: how it is multiplied; None for what is usual with its precision here.
 
     Attributes:
-        blocks: `[out / 16, in, 16, 1]` in float32, `[out / 16, in / 2, 16, 2]` in bfloat16.
+        blocks: `[out / 16, in, 16, 1]` in float32, `[out / 16, in / 2, 16, 2]` in bfloat16; with `int8`
+            `[out / 16, bytes]`: scales, then `[in / 4, 16, 4]` (see `eight_bits`).
     """
 
-    def __init__(self, weight: torch.Tensor, room: Room | None = None):
+    def __init__(self, weight: torch.Tensor, room: Room | None = None, kind: Kind | None = None):
         out, into = weight.shape
-        self.layout = Layout.of(out, into, weight.dtype == torch.bfloat16)
-        self._pair = 2 if self.layout.is_bf16 else 1
-        blocks = weight.detach().view(out // LANES, LANES, -1, self._pair).transpose(1, 2)
-        self.blocks = (room or Room()).take(tuple(blocks.shape), weight.dtype).copy_(blocks)
+        room, weight = room or Room(), weight.detach()
+        self.layout = Layout.of(out, into, kind or usual_kind(weight.dtype))
         self.shape = weight.shape
+        if self.layout.kind == "int8":
+            self.blocks = room.take((out // LANES, self.layout.block_bytes), torch.uint8)
+            # Not all at once: a float32 copy of an output head would be the largest thing in memory.
+            for rows in torch.arange(out).split(4096):
+                eight_bits.pack_into(self.blocks, self.layout, weight[rows], rows)
+            return
+        self._pair = 1 if self.layout.kind == "f32" else 2
+        blocks = weight.view(out // LANES, LANES, -1, self._pair).transpose(1, 2)
+        self.blocks = room.take(tuple(blocks.shape), weight.dtype).copy_(blocks)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """`x @ weight.T` for float32 `x` `[rows, in]`; float32 `[rows, out]`."""
         out, into = self.shape
         rows = x.shape[0]
         height, tiles = tiling(rows)
-        x = x.bfloat16() if self.layout.dots else x
+        x = x.bfloat16() if self.layout.kind == "dots" else x
         x = x.contiguous() if tiles * height == rows else F.pad(x, (0, 0, 0, tiles * height - rows))
         y = torch.empty(tiles * height, out, dtype=torch.float32)
         product = _compiled(self.layout, height)
         threads = 1 if rows * out * into < _WORTH_THREADS else torch.get_num_threads()
         panels = out // (self.layout.width * LANES)
-        product(self.blocks.data_ptr(), x.data_ptr(), y.data_ptr(), panels, tiles, threads)
+        stride = eight_bits.scratch_bytes(into, tiles * height) if self.layout.kind == "int8" else 0
+        scratch = torch.empty(threads * stride, dtype=torch.uint8)
+        addresses = self.blocks.data_ptr(), x.data_ptr(), y.data_ptr()
+        product(*addresses, panels, tiles, scratch.data_ptr(), stride, threads)
         return y[:rows]
 
     def rows(self, ids: torch.Tensor) -> torch.Tensor:
@@ -111,25 +87,23 @@ class Packed:
         if flat.numel() and not (flat.numpy().min() >= 0 and flat.numpy().max() < self.shape[0]):
             raise IndexError(f"ids must be from 0 to {self.shape[0] - 1}")
         rows = torch.empty(flat.shape[0], self.shape[1], dtype=torch.float32)
-        gather = _compiled_gather(self.shape[1], self.layout.is_bf16)
+        gather = _compiled_gather(self.layout)
         gather(self.blocks.data_ptr(), flat.data_ptr(), rows.data_ptr(), flat.shape[0])
         return rows.view(*ids.shape, self.shape[1])
 
     def put(self, places: torch.Tensor, rows: torch.Tensor) -> None:
         """Replace rows `[n, in]` at `places` `[n]` of the weight."""
+        if self.layout.kind == "int8":
+            eight_bits.pack_into(self.blocks, self.layout, rows, places)
+            return
         rows = rows.to(self.blocks.dtype).unflatten(-1, (-1, self._pair))
         self.blocks[places // LANES, :, places % LANES] = rows
 
     def unpacked(self) -> torch.Tensor:
-        """The weight as it was."""
+        """The weight as it was; with `int8`, what came of it."""
+        if self.layout.kind == "int8":
+            return eight_bits.unpacked(self.blocks, self.layout)
         return self.blocks.transpose(1, 2).reshape(self.shape)
-
-
-def fits(weight: torch.Tensor) -> bool:
-    """Whether a weight can be packed: on the CPU, of a known precision, and of even blocks."""
-    out, into = weight.shape
-    known = weight.dtype in (torch.float32, torch.bfloat16)
-    return weight.device.type == "cpu" and known and out % LANES == 0 and into % _UNROLL == 0
 
 
 def tiling(rows: int) -> tuple[int, int]:
@@ -140,7 +114,8 @@ def tiling(rows: int) -> tuple[int, int]:
 
 @functools.cache
 def _compiled(layout: Layout, rows: int):
-    """The product with a weight for a tile height, as a C function of (weights, x, y, panels, tiles, threads)."""
+    """The product with a weight for a tile height, as a C function of (weights, x, y, panels, tiles, scratch, bytes of it
+    for a thread, threads); the scratch is for quantised rows."""
     from llvmlite import ir
 
     product = compiled_product(layout, rows, 0)
@@ -148,45 +123,66 @@ def _compiled(layout: Layout, rows: int):
     module = ir.Module(name)
     worker = Code(module, name + "_worker", ["p"], internal=True)
     thread, team = worker.team()
-    weights, x, y, panels, tiles = (worker.load(worker.at(worker.arguments[0], 8 * i), worker.i64) for i in range(5))
+    sizes = [worker.load(worker.at(worker.arguments[0], 8 * i), worker.i64) for i in range(7)]
+    weights, x, y, panels, tiles, scratch, stride = sizes
+    if layout.kind == "int8":
+        scratch = worker.add(scratch, worker.times(thread, stride))
+        x = call_quantiser(worker, layout.into, x, scratch, worker.times(tiles, rows))
     first, end = worker.share(panels, thread, team)
     function = worker.external(product, ir.VoidType(), [worker.i64] * _ARGUMENTS)
     call_product(worker, worker.b.ptrtoint(function, worker.i64), weights, x, y, panels, first, end, tiles)
     worker.b.ret_void()
-    jit.parallel_entry(module, worker, name, 5)
+    jit.parallel_entry(module, worker, name, 7)
     jit.compile_module(module)
-    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 5, ctypes.c_int32)(jit.address(name))
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 7, ctypes.c_int32)(jit.address(name))
 
 
 @functools.cache
-def _compiled_gather(into: int, is_bf16: bool):
+def _compiled_gather(layout: Layout):
     """A C function of (weights, ids, rows, count) that unpacks rows by their int64 ids."""
     from llvmlite import ir
 
-    name = f"gather_{into}_{'bf16' if is_bf16 else 'f32'}"
+    into, kind = layout.into, layout.kind
+    name = f"gather_{into}_{kind}"
     module = ir.Module(name)
     code = Code(module, name, ["p", "p", "p", "i"])
     b = code.b
     weights, ids, rows, count = code.arguments
-    inputs = 2 if is_bf16 else 1
+    inputs = 1 if kind == "f32" else 2
     with code.loop(0, count) as number:
         row = code.load(code.at(ids, code.times(number, 8)), code.i64, 8)
         block, lane = b.sdiv(row, code.whole(LANES)), b.srem(row, code.whole(LANES))
-        source = code.at(weights, code.times(block, into // inputs * LANES * 4), code.times(lane, 4))
+        source = code.at(weights, code.times(block, layout.block_bytes))
         goal = code.at(rows, code.times(number, into * 4))
-        with code.loop(0, into // inputs) as k:
-            word = code.load(code.at(source, code.times(k, LANES * 4)), code.i32)
-            words = [word]
-            if is_bf16:
-                words = [
-                    b.shl(word, code.ir.Constant(code.i32, 16)),
-                    b.and_(word, code.ir.Constant(code.i32, 0xFFFF0000)),
-                ]
-            for i, value in enumerate(words):
-                code.store(value, code.at(goal, code.times(k, 4 * inputs), 4 * i))
+        if kind == "int8":
+            eight_bits.write_row(code, layout, source, lane, goal)
+        else:
+            _write_row(code, into, inputs, source, lane, goal)
     b.ret_void()
     jit.compile_module(module)
     return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)(jit.address(name))
+
+
+def _write_row(code: Code, into: int, inputs: int, block, lane, goal) -> None:
+    """Write code that unpacks one row of a block, whose words hold one float32 or two bfloat16."""
+    b = code.b
+    with code.loop(0, into // inputs) as k:
+        word = code.load(code.at(block, code.times(k, LANES * 4), code.times(lane, 4)), code.i32)
+        words = [word]
+        if inputs == 2:
+            words = [
+                b.shl(word, code.ir.Constant(code.i32, 16)),
+                b.and_(word, code.ir.Constant(code.i32, 0xFFFF0000)),
+            ]
+        for i, value in enumerate(words):
+            code.store(value, code.at(goal, code.times(k, 4 * inputs), 4 * i))
+
+
+def call_quantiser(code: Code, into: int, x, scratch, rows):
+    """Write a call that quantises rows into a scratch; what a product takes as its rows."""
+    function = code.external(eight_bits.compiled_quantiser(into), code.ir.VoidType(), [code.i64] * 3)
+    code.b.call(function, [code.whole(v) for v in (x, scratch, rows)])
+    return scratch
 
 
 def call_product(code: Code, product, *sizes):
@@ -205,18 +201,17 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
     rank above 0 only. Arguments, all 64-bit: weights, x `[tiles * rows, into]`, y
     `[tiles * rows, out]`, panels, first, end, tiles, low, low_x `[tiles * rows, rank]`, and base
     with its row and column steps in bytes (so that it can be nothing, a bias or the residual
-    stream); base 0 is nothing. x and low_x are of the layout's kind; y is float32, or bfloat16 if `narrow`.
+    stream); base 0 is nothing. x and low_x are of their layouts' kinds (with `int8`, x is what the quantiser wrote);
+    y is float32, or bfloat16 if `narrow`.
     """
     from llvmlite import ir
 
-    into, width, is_bf16, unit = layout.into, layout.width, layout.is_bf16, layout.row_bytes
+    into, width = layout.into, layout.width
     name = f"product_{into}_{width}_{rows}_{layout.kind}_{rank}{'_narrow' if narrow else ''}"
     module = ir.Module(name)
     code = Code(module, name, ["i"] * _ARGUMENTS)
     b = code.b
     vector, words = code.floats(LANES), code.integers(LANES)
-    # What is loaded at once: 16 outputs' weights for one input, or for two in bfloat16.
-    inputs = 2 if is_bf16 else 1
     weights, x, y, panels, first, end, tiles, low, low_x, base, base_row, base_column = code.arguments
     zeros = ir.GlobalVariable(module, vector, name + "_zeros")
     zeros.initializer, zeros.global_constant, zeros.linkage = code.number(0.0, LANES), True, "internal"
@@ -230,9 +225,9 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
         """Number of a panel's i-th block; the next panel's follows it in memory, so that streams are long."""
         return code.add(panel, code.times(panels, i))
 
-    def loaded(place, v):
+    def loaded(place, v, inputs):
         """A vector of weights, for the v-th of the inputs that share a place."""
-        if not is_bf16:
+        if inputs == 1:
             return code.load(place, vector)
         # Read anew for each half: a register that holds both while one is in use is one too many.
         pair = code.load(b.asm(same, "", "=r,0", [place], False), words)
@@ -242,13 +237,23 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
             half = b.shl(pair, ir.Constant(words, [16] * LANES))
         return b.bitcast(half, vector)
 
-    def multiply(matrix, blocks, tile_x, length, is_last, sums):
+    def multiply(held, matrix, blocks, x, tile, is_last, sums):
         """Add the products with some blocks of a matrix to the sums, one vector per (row, block)."""
         # The first tile reads a panel from memory; while the last one multiplies with it, the next is asked for.
-        ahead = b.select(
-            is_last, code.whole(layout.block_bytes(length)), code.whole(_AHEAD if len(blocks) > 1 else 2 * _AHEAD)
-        )
-        starts = [code.at(matrix, code.times(block, layout.block_bytes(length))) for block in blocks]
+        near = _AHEAD if len(blocks) > 1 else 2 * _AHEAD
+        ahead = b.select(is_last, code.whole(held.block_bytes), code.whole(near))
+        starts = [code.at(matrix, code.times(block, held.block_bytes)) for block in blocks]
+
+        def fetch(place):
+            b.call(prefetch, [code.at(place, ahead), *hints])
+
+        if held.kind == "int8":
+            padded = code.times(tiles, rows)
+            return eight_bits.multiply(code, held, starts, x, code.times(tile, rows), padded, rows, sums, fetch)
+        length, unit = held.into, held.row_bytes
+        # What is loaded at once: 16 outputs' weights for one input, or for two in bfloat16.
+        inputs = 1 if held.kind == "f32" else 2
+        tile_x = code.at(x, code.times(tile, rows * length * unit))
 
         def body(k, sums):
             sums = list(sums)
@@ -256,8 +261,8 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
             for u in range(0, _UNROLL, inputs):
                 places = [code.at(start, along, u // inputs * LANES * 4) for start in starts]
                 for place in places:
-                    b.call(prefetch, [code.at(place, ahead), *hints])
-                if layout.dots:
+                    fetch(place)
+                if held.kind == "dots":
                     factors = [code.load(place, words) for place in places]
                     for r in range(rows):
                         pair = code.load(code.at(tile_x, code.times(k, 2), 2 * (r * length + u)), code.i32)
@@ -267,7 +272,7 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
                             sums[at] = code.dot(factors[i], pair, sums[at])
                     continue
                 for v in range(inputs):
-                    factors = [loaded(place, v) for place in places]
+                    factors = [loaded(place, v, inputs) for place in places]
                     for r in range(rows):
                         value = code.load(code.at(tile_x, code.times(k, 4), 4 * (r * length + u + v)), code.f32)
                         value = code.spread(value, LANES)
@@ -281,9 +286,9 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
     def finish(tile, blocks):
         sums = [code.number(0.0, LANES)] * (rows * len(blocks))
         is_last = b.and_(b.icmp_signed(">", tile, code.whole(0)), b.icmp_signed("==", code.add(tile, 1), tiles))
-        sums = multiply(weights, blocks, code.at(x, code.times(tile, rows * into * unit)), into, is_last, sums)
+        sums = multiply(layout, weights, blocks, x, tile, is_last, sums)
         if rank:
-            sums = multiply(low, blocks, code.at(low_x, code.times(tile, rows * rank * unit)), rank, is_last, sums)
+            sums = multiply(layout.low(rank), low, blocks, low_x, tile, is_last, sums)
         for r in range(rows):
             row = code.add(code.times(tile, rows), r)
             out_bytes = 2 if narrow else 4

@@ -5,7 +5,8 @@ import math
 from s3d_core.kernels import pairs
 from s3d_core.kernels.exponential import exp, exponentials
 from s3d_core.kernels.jit import LANES
-from s3d_core.kernels.skinny import Layout, call_product
+from s3d_core.kernels.layout import Layout
+from s3d_core.kernels.skinny import call_product
 from s3d_core.kernels.worker import Worker
 
 
@@ -119,15 +120,15 @@ def gather(worker: Worker) -> None:
 def gate_up(worker: Worker) -> None:
     """`active = silu(gate) * up`; a thread computes the same columns of both, so it need not wait for the others."""
     code, width, hidden = worker.code, worker.shape.intermediate, worker.shape.hidden
-    layout = Layout.of(width, hidden, worker.shape.is_bf16)
+    layout = Layout.of(width, hidden, worker.shape.kind)
     low, low_x = worker.lower("gate_up", "normed", hidden)
     panels, first, end = worker.split(layout, width)
-    blocks = width // LANES
+    blocks, rows = width // LANES, worker.rows_of("normed", hidden)
     for half in range(2):
-        weight = code.add(worker.weight("gate_up"), half * blocks * layout.block_bytes(hidden))
-        narrow = code.add(low, half * blocks * layout.block_bytes(worker.shape.rank)) if worker.shape.rank else 0
+        weight = code.add(worker.weight("gate_up"), half * blocks * layout.block_bytes)
+        narrow = code.add(low, half * blocks * layout.low(worker.shape.rank).block_bytes) if worker.shape.rank else 0
         goal = code.add(worker.size("wide"), code.times(worker.padded, half * width * 4))
-        sizes = weight, worker.size("normed"), goal, panels, first, end, worker.tiles, narrow, low_x
+        sizes = weight, rows, goal, panels, first, end, worker.tiles, narrow, low_x
         call_product(code, worker.linear("gate_up"), *sizes)
     wide, active = worker.place(worker.size("wide")), worker.place(worker.size("active"))
     up = code.times(worker.padded, width * 4)

@@ -6,7 +6,8 @@ from dataclasses import astuple, dataclass
 
 from s3d_core.kernels import jit
 from s3d_core.kernels.jit import LANES, Code
-from s3d_core.kernels.skinny import Layout, call_product
+from s3d_core.kernels.layout import Kind, Layout, low_kind
+from s3d_core.kernels.skinny import call_product, call_quantiser
 
 LAYER = (
     "attention_norm", "qkv", "qkv_bias", "query_norm", "key_norm", "o", "mlp_norm", "gate_up", "down",
@@ -17,18 +18,19 @@ LINEARS = ("qkv", "o", "gate_up", "down")
 PRODUCTS = (*LINEARS, *(f"{name}.{half}" for name in LINEARS for half in "ab"))
 PASS = (
     "x", "normed", "low", "wide", "active", "query", "scores", "cos", "sin", "rows", "tiles", "height", "start",
-    "head_stride", "score_stride", "masked", "attended_head", "attended_row", *(f"{p} product" for p in PRODUCTS),
+    "head_stride", "score_stride", "masked", "quants", "quants_stride", "attended_head", "attended_row", *(f"{p} product" for p in PRODUCTS),
 )  # fmt: skip
 """What the functions read of a layer and of a pass, as 64-bit addresses and sizes, in this order.
 
 `x` `[tiles * height, hidden]` is the residual stream; `normed`, `low`, `wide`, `active` are scratch of
 that many rows, of which `normed`, `low` and `active` are multiplied and so bfloat16 where products want
-that (`skinny.Layout.dots`); `query` `[heads, rows, head_dim]`, bfloat16 where attention is over pairs
+that (`layout.Kind`); `query` `[heads, rows, head_dim]`, bfloat16 where attention is over pairs
 (`pairs.attend`); `scores` `[threads, heads / kv_heads, slots]` with
 `score_stride` bytes a line; `cos`, `sin` `[rows, rotary]`. `start` is the first cache slot to write,
 `head_stride` the bytes from one head's keys to the next's, and `masked` the number of last slots that
 the mask is for. `attended_head` and `attended_row` are the bytes from one key head, and from one of
-its rows, to the next in the output of torch's attention. `... product` is a compiled product for
+its rows, to the next in the output of torch's attention. `quants` is room for quantised rows,
+`quants_stride` bytes a thread. `... product` is a compiled product for
 tiles of this height.
 """
 
@@ -41,7 +43,7 @@ class Shape:
         rotary: leading part of each head that is turned; 0 for a layer without rotary embedding.
         rank: rank of the low-rank updates, a multiple of 16, or 0 for the stock layer.
         normed_heads: queries and keys have norms of their own.
-        dots: what is multiplied with weights is rounded to bfloat16 (see `skinny.Layout`).
+        kind: how weights are multiplied (see `layout.Kind`).
         paired: keys and values are pairs of bfloat16 (see `pairs`).
     """
 
@@ -54,8 +56,7 @@ class Shape:
     eps: float
     biased: bool
     normed_heads: bool
-    is_bf16: bool
-    dots: bool
+    kind: Kind
     paired: bool
     rank: int
 
@@ -106,11 +107,11 @@ class Worker:
     @property
     def unit(self) -> int:
         """Bytes of a number that a product will read."""
-        return 2 if self.shape.dots else 4
+        return 2 if self.shape.kind == "dots" else 4
 
     def put(self, value, place) -> None:
         """Store float32 values for a product to read."""
-        self.code.store(self.code.narrow(value) if self.shape.dots else value, place, self.unit)
+        self.code.store(self.code.narrow(value) if self.shape.kind == "dots" else value, place, self.unit)
 
     def norm(self, weight: str) -> None:
         """`normed = rms_norm(x)`, the threads taking turns at rows."""
@@ -153,12 +154,19 @@ class Worker:
         """The address of a linear's product."""
         return self.size(f"{name}.b product" if self.shape.rank else f"{name} product")
 
+    def rows_of(self, source: str, into: int):
+        """The rows that a product with a weight takes; each thread quantises them for itself, which is soon done."""
+        if self.shape.kind != "int8":
+            return self.size(source)
+        scratch = self.code.add(self.size("quants"), self.code.times(self.thread, self.size("quants_stride")))
+        return call_quantiser(self.code, into, self.size(source), scratch, self.padded)
+
     def lower(self, name: str, source: str, into: int) -> tuple:
         """The first half of a low-rank update, into `low`; what the product with the second half takes, or zeros."""
         code, rank = self.code, self.shape.rank
         if not rank:
             return 0, 0
-        layout = Layout.of(rank, into, self.shape.is_bf16)
+        layout = Layout.of(rank, into, low_kind(self.shape.kind))
         sizes = (self.weight(name + ".a"), self.size(source), self.size("low"), *self.split(layout, rank), self.tiles)
         call_product(code, self.size(f"{name}.a product"), *sizes)
         code.barrier()
@@ -167,8 +175,8 @@ class Worker:
     def product(self, name: str, source: str, into: int, goal: str, out: int, base=0, row=0, column=0) -> None:
         """`goal = base + linear(source)`, with the low-rank update where there is one."""
         low, low_x = self.lower(name, source, into)
-        layout = Layout.of(out, into, self.shape.is_bf16)
-        sizes = (self.weight(name), self.size(source), self.size(goal), *self.split(layout, out), self.tiles)
+        layout = Layout.of(out, into, self.shape.kind)
+        sizes = (self.weight(name), self.rows_of(source, into), self.size(goal), *self.split(layout, out), self.tiles)
         call_product(self.code, self.linear(name), *sizes, low, low_x, base, row, column)
         self.code.barrier()
 

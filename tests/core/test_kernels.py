@@ -21,7 +21,7 @@ def instructions(request, monkeypatch):
 
 def multiplied(packed, x):
     """The rows as the product reads them."""
-    return x.bfloat16().double() if packed.layout.dots else x.double()
+    return x.bfloat16().double() if packed.layout.kind == "dots" else x.double()
 
 
 # Outputs of one block, of a whole and of a broken group of blocks; inputs short and long.

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from s3d_core.engine import Engine
 from s3d_core.load import stock_model
 from s3d_core.settings import DraftSettings, SamplingSettings
 
@@ -26,15 +25,13 @@ SKIP = [
 LOOKUP = [DraftSettings("lookup", draft_length=length) for length in (2, 4, 8)]
 AUTO = DraftSettings("auto")
 GRID = [DraftSettings("plain"), AUTO, *LOOKUP, *SKIP, *S3D]
-# Every run takes eight prompts through four settings each, which covers the grid; the thorough one all of it.
-QUICK, SHARE = 8, 4
+# Every run takes four prompts through eight settings each, which covers the grid; the thorough one all of it.
+QUICK, SHARE = 4, 8
 
 
 @pytest.fixture(scope="module")
-def engine(default_model):
-    engine = Engine.load(default_model, dtype="float32")
-    yield engine
-    engine.close()
+def engine(float32_engine):
+    return float32_engine
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ def add_parser(subparsers) -> None:
     options.add_model_options(parser)
     options.add_draft_options(parser, single=False)
     parser.add_argument("--strategies", default="plain,lookup,skip,s3d,hf", metavar="A,B,...",
-                        help="of plain, lookup, skip, s3d, hf, hf-lookup, hf-early-exit")  # fmt: skip
+                        help="of plain, lookup, skip, s3d, auto, hf, hf-lookup, hf-early-exit")  # fmt: skip
     parser.add_argument("--prompts", type=Path, default=PROMPTS, metavar="FILE", help="JSON lines with turns")
     parser.add_argument("--limit", type=int, metavar="N", help="first N prompts")
     parser.add_argument("--max-tokens", type=int, default=128, metavar="N", help="tokens per reply (128)")

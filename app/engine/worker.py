@@ -140,28 +140,32 @@ class EngineWorker(QThread):
         Returns:
             False when the thread is ending, and `use` will not be called.
         """
-        if self._closing:
-            return False
-        self._put(Job("lend", lambda job: use(self._engine, job.cancel.is_set)))
-        return True
+        return self._put(Job("lend", lambda job: use(self._engine, job.cancel.is_set)))
 
     def cancel(self, lent: bool = False) -> None:
         """Stop what runs now, and drop what waits; with `lent` also what others do with the engine."""
         with self._lock:
-            for job in self._pending:
-                if lent or job.kind != "lend":
-                    job.cancel.set()
+            self._cancel(lent)
 
     def close(self) -> None:
         """Stop everything and end the thread; `finished` follows."""
-        self._closing = True
-        self.cancel(lent=True)
-        self._queue.put(None)
-
-    def _put(self, job: Job) -> None:
         with self._lock:
-            self._pending.append(job)
-        self._queue.put(job)
+            self._closing = True
+            self._cancel(lent=True)
+            self._queue.put(None)
+
+    def _cancel(self, lent: bool) -> None:
+        for job in self._pending:
+            if lent or job.kind != "lend":
+                job.cancel.set()
+
+    def _put(self, job: Job) -> bool:
+        """Take a job in, or say that the thread is ending and none is done any more."""
+        with self._lock:  # what came behind the end of the queue would be waited for in vain
+            if not self._closing:
+                self._pending.append(job)
+                self._queue.put(job)
+            return not self._closing
 
     # -- the thread ----------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ import random
 from collections import Counter, deque
 from collections.abc import Iterator
 
+from s3d_core import template
 from s3d_core.errors import TrainingError
 from s3d_core.train.writer import Job, Writer
 
@@ -25,12 +26,11 @@ def user_header(tokenizer) -> list[int]:
 
     Raises:
         TrainingError: the tokenizer has no chat template, or the template moves the user's words.
+        PromptError: the template refuses every message, or does not come to an end.
     """
     if not tokenizer.chat_template:
         raise TrainingError("This model has no chat template, so it cannot write chats by itself.")
-    text = tokenizer.apply_chat_template(
-        [{"role": "user", "content": _MARK}], tokenize=False, add_generation_prompt=True
-    )
+    text = template.render(tokenizer, [{"role": "user", "content": _MARK}])
     before, mark, _ = text.partition(_MARK)
     if not mark:
         raise TrainingError("This model's chat template hides the user's turn; give --prompts.")
@@ -38,10 +38,12 @@ def user_header(tokenizer) -> list[int]:
 
 
 def prompt_ids(tokenizer, prompt: str) -> list[int]:
-    """A one-turn chat as token ids, ready for the reply."""
-    text = tokenizer.apply_chat_template(
-        [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
-    )
+    """A one-turn chat as token ids, ready for the reply.
+
+    Raises:
+        PromptError: the chat template refuses it, or does not come to an end.
+    """
+    text = template.render(tokenizer, [{"role": "user", "content": prompt}])
     return tokenizer(text, add_special_tokens=False)["input_ids"]
 
 

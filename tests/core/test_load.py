@@ -261,10 +261,20 @@ def test_an_interrupted_unpacking_is_made_anew(file, monkeypatch):
         patch.setattr(unpacking, "_unpack", interrupted)
         with pytest.raises(KeyboardInterrupt):
             read(file)
-    assert (file.parent / "tiny.float32.part").exists()
+    assert (file.parent / ".tiny.float32.part").exists()
     assert not (file.parent / "tiny.float32").exists()
     assert read(file).target.depth == 6
     assert sorted(p.name for p in file.parent.iterdir()) == ["tiny.float32", "tiny.gguf"]
+
+
+def test_a_user_without_a_name_can_unpack(file, monkeypatch):
+    """As in a container that runs under a bare number."""
+
+    def nameless():
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    assert read(file).target.depth == 6
 
 
 def test_a_folder_without_its_stamp_is_made_anew(file):

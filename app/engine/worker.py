@@ -23,7 +23,6 @@ from app.engine.compare import compare
 from app.engine.live import LiveSettings
 from app.engine.parts import CancelledError, Parts, Progress, real_parts
 from app.engine.phase import Phase
-from app.engine.preload import unsettle
 from app.engine.sentences import ON_CPU, SLOWER, TOO_LONG, explain, give_back, is_gpu_lost
 from s3d_core.errors import PromptError, S3DError, is_out_of_memory
 from s3d_core.settings import PROBE_EVERY, DraftSettings, SamplingSettings
@@ -269,7 +268,6 @@ class EngineWorker(QThread):
     def _close_engine(self) -> None:
         engine, self._engine, self._plain_ms = self._engine, None, None
         if engine is not None:
-            unsettle()
             try:
                 engine.close()
             finally:

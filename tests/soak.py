@@ -385,9 +385,11 @@ class Soak:
         # Neither running nor ready to run, it waits for Python's lock, which the decoder's thread may have while that
         # waits for a processor.
         own = ran + max(0.0, away - ran - waited - engine_waited)
+        told = f"away {1000 * away:.0f} ms: ran {1000 * ran:.0f}, waited {1000 * waited:.0f}, own {1000 * own:.0f}"
         if self.stacks is not None and 2000 * away > MOST_FREEZE_MS:
-            told = {"away": away, "own": own, "ran": ran, "waited": waited, "engine waited": engine_waited}
-            print(*(f"{name} {1000 * seconds:.0f} ms" for name, seconds in told.items()), file=self.stacks, flush=True)
+            print(told, file=self.stacks, flush=True)
+        if 1000 * own > MOST_FREEZE_MS:
+            print(f"        {told}", flush=True)
         self.course.worst_ms = max(self.course.worst_ms, 1000 * away)
         self.course.own_ms = max(self.course.own_ms, 1000 * own)
         self.course.freezes += 1000 * own > MOST_FREEZE_MS

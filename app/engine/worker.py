@@ -18,7 +18,7 @@ from typing import Any
 from PySide6.QtCore import QObject, QThread, Signal
 
 from app.chats.overflow import DROP, ContextPlan, fit, room_for_prompt
-from app.diagnostics.private import private
+from app.diagnostics.private import keeping_private, private
 from app.engine.compare import compare
 from app.engine.live import LiveSettings
 from app.engine.parts import CancelledError, Parts, Progress, real_parts
@@ -278,11 +278,12 @@ class EngineWorker(QThread):
     def _count(self, messages: list[dict], texts: list[str]) -> None:
         engine = self._engine
         if engine is not None:
-            try:
-                whole = engine.count(messages) if messages else 0
-            except PromptError:  # it will be said when it is sent
-                whole = 0
-            self.counted.emit(whole, [engine.count_text(text) for text in texts])
+            with keeping_private([message["content"] for message in messages] + texts):
+                try:
+                    whole = engine.count(messages) if messages else 0
+                except PromptError:  # it will be said when it is sent
+                    whole = 0
+                self.counted.emit(whole, [engine.count_text(text) for text in texts])
 
     def _answer(self, job: Job, messages: list[dict], sampling: SamplingSettings, plan: ContextPlan) -> None:
         engine = self._loaded_engine()

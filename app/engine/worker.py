@@ -170,11 +170,15 @@ class EngineWorker(QThread):
             self._run_job(job)
             with self._lock:
                 self._pending.remove(job)
-        self._close_engine()
+        with contextlib.suppress(Exception):  # the process ends and gives all back
+            self._close_engine()
 
     def _run_job(self, job: Job) -> None:
-        if job.kind == "lend":
-            job.action(job)  # tells its own end, and is none of the window's phases
+        if job.kind == "lend":  # tells its own end, and is none of the window's phases
+            try:
+                job.action(job)
+            except BaseException as error:
+                explain(error)
             return
         try:
             if not job.cancel.is_set():
@@ -183,21 +187,25 @@ class EngineWorker(QThread):
                 self.reply_finished.emit(Totals(stop_reason="cancelled"))
         except BaseException as error:
             # Whatever it was, this thread goes on: without it the window would wait for ever.
-            short = is_out_of_memory(error)
-            if short:
-                give_back(error)
-            if not job.cancel.is_set():
-                if short and job.kind == "answer":
-                    self.failed.emit("memory", TOO_LONG)
-                else:
-                    self.failed.emit(job.kind, explain(error))
-            elif job.kind == "answer":
-                self.reply_finished.emit(Totals(stop_reason="cancelled"))
-            if is_gpu_lost(error):
-                self._go_on_without_gpu()
+            self._tell(job, error)
         # Counting is no phase: the window may have asked for an answer meanwhile.
         if job.kind != "count":
             self.phase_changed.emit(Phase.READY if self._engine is not None else Phase.EMPTY)
+
+    def _tell(self, job: Job, error: BaseException) -> None:
+        """Say what a job broke off with, and give back what it held."""
+        short = is_out_of_memory(error)
+        if short:
+            give_back(error)
+        if not job.cancel.is_set():
+            if short and job.kind == "answer":
+                self.failed.emit("memory", TOO_LONG)
+            else:
+                self.failed.emit(job.kind, explain(error))
+        elif job.kind == "answer":
+            self.reply_finished.emit(Totals(stop_reason="cancelled"))
+        if is_gpu_lost(error):
+            self._go_on_without_gpu()
 
     def _open_first(self, job: Job) -> None:
         self.phase_changed.emit(Phase.STARTING)
@@ -260,7 +268,7 @@ class EngineWorker(QThread):
             with contextlib.suppress(Exception):  # whatever touches the GPU now may fail
                 self._close_engine()
             self._open(path, self._reporter(None), open_on_cpu)
-        except Exception as error:
+        except BaseException as error:
             self.failed.emit("load", explain(error))
         else:
             self.notice.emit(ON_CPU)

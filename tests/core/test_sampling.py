@@ -13,7 +13,8 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from s3d_core.sampling import Sampler, most_likely, uniform
+from s3d_core.noise import uniform
+from s3d_core.sampling import Sampler, most_likely
 from s3d_core.settings import SamplingSettings
 
 CHOICES = [

@@ -10,8 +10,8 @@ Where tokens are sampled, the noise that will choose among them is known beforeh
 
 import numpy as np
 
-from s3d_core.recall import LONGEST, Recall
 from s3d_core.noise import Noise
+from s3d_core.recall import LONGEST, Recall
 
 SCALE, PAIRS, RECALLED = 0, 1, 2
 EXTRA = RECALLED + Recall.kinds

@@ -13,8 +13,9 @@ _FOLLOWS, _MOST = 0.1, math.log(2)
 class Costs:
     """Milliseconds of the verify pass by rows, and of the draft pass by skipped layers.
 
-    Shapes in between are interpolated. A common pace carries over to all of them what is seen of any:
-    a longer context or another busy program slows every pass.
+    Shapes in between are interpolated. A common pace carries over to all of them what is seen of verify
+    passes: a longer context or another busy program slows every pass. Draft passes have a pace of their own
+    beside it, as their search depends on the text.
 
     Args:
         verify: milliseconds by rows, where they are known already.
@@ -24,7 +25,7 @@ class Costs:
     def __init__(self, verify: Mapping[int, float] | None = None, draft: Mapping[int, float] | None = None):
         self._verify = dict(verify or {})
         self._draft = dict(draft or {})
-        self._pace = 0.0
+        self._pace = self._draft_pace = 0.0
 
     @property
     def known(self) -> bool:
@@ -57,18 +58,19 @@ class Costs:
             return math.inf
         counts = sorted(self._draft)
         costs = [self._draft[n] for n in counts]
-        return float(np.interp(skipped, counts, costs)) * math.exp(self._pace)
+        return float(np.interp(skipped, counts, costs)) * math.exp(self._pace + self._draft_pace)
 
     def saw_verify(self, rows: int, ms: float) -> None:
         """A verify pass of a reply took so long."""
-        self._saw(ms / self.verify(rows)[rows])
+        self._pace += _step(ms / self.verify(rows)[rows])
 
     def saw_draft(self, skipped: int, ms: float) -> None:
         """A draft pass of a reply took so long."""
-        self._saw(ms / self.draft(skipped))
+        self._draft_pace += _step(ms / self.draft(skipped))
 
-    def _saw(self, ratio: float) -> None:
-        self._pace += _FOLLOWS * max(-_MOST, min(_MOST, math.log(ratio)))
+
+def _step(ratio: float) -> float:
+    return _FOLLOWS * max(-_MOST, min(_MOST, math.log(ratio)))
 
 
 def _fastest(run: Callable[[], object], times: int = 3, enough_ms: float = 200.0) -> float:

@@ -5,7 +5,7 @@ would have emitted the true tokens that the tree holds and one more. All adapter
 places, so that differences are clearer than in real decoding; what is recalled of the text is left out.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,25 +63,24 @@ def accepted(
     adapter: Adapter,
     found: Sequence[Exam],
     kept: tuple[int, ...],
-    size: int,
-    report: Callable[[int], object] = lambda done: None,
-) -> list[np.ndarray]:
-    """For every exam the number of drafted tokens that would have been accepted at each place, `[places]`.
+    sizes: Sequence[int],
+) -> list[list[list[int]]]:
+    """Drafted tokens that would have been accepted, by size, exam and place.
 
     Args:
         kept: the layers that draft.
-        size: of the tree; 1 is a chain.
+        sizes: of trees; 1 is a chain.
     """
     weights = adapter.calibration.float().cpu().numpy()
-    results = []
-    for number, exam in enumerate(found):
+    results: list[list[list[int]]] = [[] for _ in sizes]
+    for exam in found:
         rows = draft_rows(target, adapter, exam.teacher, exam.anchors, kept, adapter.slots)
         ids = exam.teacher.ids
         known = torch.cat([adapter.vocabulary, ids[: exam.start]]).unique()
         logits, places = (rows @ rows_of(target.head, known).float().T).topk(_TOP_K, dim=-1)
         tokens = known[places]
         pairs = _pairs(target, adapter, rows, tokens)
-        counts = []
+        counts: list[list[int]] = [[] for _ in sizes]
         for place, anchor in enumerate(exam.anchors.tolist()):
             drafted = Candidates(
                 logits[place].cpu().numpy(),
@@ -91,10 +90,11 @@ def accepted(
                 (),
                 weights,
             )
-            tree = best_first(drafted.after, size, adapter.slots)
-            counts.append(held(tree, ids[anchor + 1 : anchor + 1 + adapter.slots].tolist()))
-        results.append(np.array(counts))
-        report(number + 1)
+            truth = ids[anchor + 1 : anchor + 1 + adapter.slots].tolist()
+            for by_size, size in zip(counts, sizes, strict=True):
+                by_size.append(held(best_first(drafted.after, size, adapter.slots), truth))
+        for by_exam, by_size in zip(results, counts, strict=True):
+            by_exam.append(by_size)
     return results
 
 

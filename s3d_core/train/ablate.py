@@ -113,7 +113,7 @@ ARMS = {
 }
 
 
-class _Arm(Trainer):
+class ArmTrainer(Trainer):
     """A trainer with an arm's ways; the stock model's passes are shared through `passes`."""
 
     def __init__(self, arm: Arm, target, chats, settings, passes: dict, vocabulary, begin: Adapter | None):
@@ -124,8 +124,10 @@ class _Arm(Trainer):
         with torch.no_grad():
             if begin is not None:
                 self.adapter.vocabulary, self.adapter.calibration = begin.vocabulary, begin.calibration
-                for name, tensor in begin.to(torch.float32, target.device).tensors().items():
-                    self.parameters[name].copy_(tensor)
+                known = begin.to(torch.float32, target.device).tensors()
+                # An arm of one skip count keeps fewer layers than the adapter was made for.
+                for name, parameter in self.parameters.items():
+                    parameter.copy_(known[name])
             if arm.shared_mask:
                 self.adapter.masks[1:] = self.adapter.masks[:1]
         if arm.shared_mask:
@@ -157,7 +159,7 @@ def settings_of(arm: Arm, steps: int, blocks: int, seed: int) -> TrainSettings:
     return TrainSettings(**chosen)
 
 
-def measure(trainer: _Arm, found: Sequence[Exam], skips: Sequence[int]) -> dict:
+def measure(trainer: ArmTrainer, found: Sequence[Exam], skips: Sequence[int]) -> dict:
     """Accepted tokens of every exam, in a tree and in a chain, by skip count."""
     result: dict[str, dict] = {}
     for skipped in skips:
@@ -189,7 +191,7 @@ def run(
     frequent = frequent_tokens(chats, frequent_size(target.head.shape[0]))
     vocabulary = torch.tensor(frequent, dtype=torch.int64, device=target.device)
     settings = settings_of(arm, *budget)
-    trainer = _Arm(arm, target, chats, settings, passes, vocabulary, begin if arm.continued else None)
+    trainer = ArmTrainer(arm, target, chats, settings, passes, vocabulary, begin if arm.continued else None)
     for index in range(len(trainer.chats)):
         trainer.teacher(index)  # before the clock starts
     on_the_way: dict[int, dict] = {}
@@ -210,7 +212,7 @@ def run(
         "title": arm.title,
         "settings": asdict(settings),
         "chats": len(trainer.chats),
-        "seconds": round(spent, 1),
+        "seconds": round(spent, 3),
         "accepted": measure(trainer, found, arm.skips),
         "on_the_way": on_the_way,
     }

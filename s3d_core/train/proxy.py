@@ -77,7 +77,9 @@ def accepted(
         rows = draft_rows(target, adapter, exam.teacher, exam.anchors, kept, adapter.slots)
         ids = exam.teacher.ids
         known = torch.cat([adapter.vocabulary, ids[: exam.start]]).unique()
-        logits, places = (rows @ rows_of(target.head, known).float().T).topk(_TOP_K, dim=-1)
+        if not adapter.vocabulary.numel():
+            known = torch.arange(target.head.shape[0], device=target.device)
+        logits, places = (rows @ rows_of(target.head, known).float().T).topk(min(_TOP_K, len(known)), dim=-1)
         tokens = known[places]
         pairs = _pairs(target, adapter, rows, tokens)
         counts: list[list[int]] = [[] for _ in sizes]

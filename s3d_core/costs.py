@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from s3d_core.settings import MAX_TREE_SIZE
+
 # A round's surprise moves the pace by so much, and no round counts as more than a factor of two.
 _FOLLOWS, _MOST = 0.1, math.log(2)
 
@@ -25,6 +27,7 @@ class Costs:
     def __init__(self, verify: Mapping[int, float] | None = None, draft: Mapping[int, float] | None = None):
         self._verify = dict(verify or {})
         self._draft = dict(draft or {})
+        self._table = np.empty(0)
         self._pace = self._draft_pace = 0.0
 
     @property
@@ -35,6 +38,7 @@ class Costs:
     def measure_verify(self, rows: int, run: Callable[[], object]) -> None:
         """Time a verify pass of so many rows."""
         self._verify[rows] = _fastest(run)
+        self._table = np.empty(0)
 
     def measure_draft(self, skipped: int, run: Callable[[], object]) -> None:
         """Time a draft pass that skips so many layers."""
@@ -42,6 +46,11 @@ class Costs:
 
     def verify(self, most_rows: int) -> np.ndarray:
         """Milliseconds `[most_rows + 1]` of a verify pass by its rows; the entry for no rows is 0."""
+        if len(self._table) <= most_rows:
+            self._table = self._interpolated(max(most_rows, MAX_TREE_SIZE + 1))
+        return self._table[: most_rows + 1] * math.exp(self._pace)
+
+    def _interpolated(self, most_rows: int) -> np.ndarray:
         rows = sorted(self._verify)
         measured = [self._verify[n] for n in rows]
         wanted = np.arange(most_rows + 1)
@@ -50,7 +59,7 @@ class Costs:
             slope = max(0.0, (measured[-1] - measured[-2]) / (rows[-1] - rows[-2]))
             costs += slope * np.maximum(0, wanted - rows[-1])
         costs[0] = 0
-        return costs * math.exp(self._pace)
+        return costs
 
     def draft(self, skipped: int) -> float:
         """Milliseconds of a draft pass, its search included; infinite where none was measured."""

@@ -123,7 +123,7 @@ class Trainer:
     """
 
     most_per_chat = 1_000_000
-    slot_weights = SLOT_WEIGHTS
+    slot_weights: Sequence[float] = SLOT_WEIGHTS
 
     def __init__(
         self, target: Target, chats: Sequence[dict], settings: TrainSettings, folder: Path, keep_bytes: int = 0

@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 
 from s3d_core.cache import Cache
-from s3d_core.sampling import Noise
+from s3d_core.noise import Noise
 from s3d_core.settings import DraftSettings
 from s3d_core.target import Target
 from s3d_core.tree import Tree

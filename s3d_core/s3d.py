@@ -10,8 +10,9 @@ from s3d_core.candidates import NOISE, SCALE, Candidates
 from s3d_core.coherence import Coherence
 from s3d_core.draft import State
 from s3d_core.draft_head import DraftHead
+from s3d_core.noise import Noise
 from s3d_core.recall import LONGEST, Recall
-from s3d_core.sampling import Noise, most_likely
+from s3d_core.sampling import most_likely
 from s3d_core.target import Target
 from s3d_core.tree import Tree, best_first
 

@@ -97,6 +97,21 @@ def test_the_same_seed_gives_the_same_text_at_every_slider_position(engine, prom
         assert written(engine, ids, lambda moving=moving: next(moving), sampling) == plain
 
 
+@pytest.mark.thorough
+def test_the_share_of_other_tokens_rises_evenly_over_the_slider(engine, prompts):
+    """From none at the exact end; a quarter of the way is between 8% and 42% of the whole, and so on."""
+
+    def share(exactness):
+        draft = DraftSettings("s3d", skipped=12, draft_length=8, exactness=exactness)
+        rounds = [done for ids in prompts for done in engine.generate(ids, draft, SamplingSettings(max_tokens=TOKENS))]
+        return sum(done.relaxed for done in rounds) / sum(len(done.ids) for done in rounds)
+
+    shares = [share(exactness) for exactness in (1.0, 0.75, 0.5, 0.25, 0.0)]
+    assert shares[0] == 0
+    assert shares == sorted(shares)
+    assert all(abs(shares[i] / shares[4] - i / 4) < 0.17 for i in range(5)), shares
+
+
 def test_a_reply_cut_off_in_the_middle_is_continued_as_if_it_had_not_been(engine):
     asked = [{"role": "user", "content": "Why does bread rise?"}]
     sampling = SamplingSettings(max_tokens=40)

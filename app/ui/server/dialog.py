@@ -9,13 +9,13 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
-    QSpinBox,
     QToolButton,
     QVBoxLayout,
 )
 
 from app.server import DEFAULT_PORT
 from app.server.switch import Switch
+from app.ui.box import WholeBox
 from app.ui.icons import icon
 from app.ui.theme import colours
 from s3d_core.errors import S3DError
@@ -44,7 +44,7 @@ class ServerDialog(QDialog):
         self.setMinimumWidth(460)
         self.switch = switch
         about = _text(_ABOUT)
-        self.port = QSpinBox(minimum=1024, maximum=65535, value=port, toolTip="The port that the server listens on")
+        self.port = WholeBox(minimum=1024, maximum=65535, value=port, toolTip="The port that the server listens on")
         self.port.setAccessibleName("Port")
         self.address = _field("Address", "The base URL for an OpenAI client")
         self.key = _field("Key", "The key that a program must show")

@@ -5,7 +5,6 @@ from pathlib import Path
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QDialog,
     QFileDialog,
     QHBoxLayout,
@@ -18,6 +17,7 @@ from PySide6.QtWidgets import (
 
 from app.training.job import EFFORTS, Order, TrainingJob
 from app.training.status import State, Status
+from app.ui.box import Box
 from app.ui.training import words
 from app.ui.training.curve import TrainingCurve
 from s3d_core.errors import S3DError
@@ -55,7 +55,7 @@ class TrainingDialog(QDialog):
 
     def _build(self) -> None:
         self.introduction = _label(words.introduction(self.info))
-        self.effort = QComboBox(accessibleName="Effort", toolTip="How long to train: more is better, by less and less")
+        self.effort = Box(accessibleName="Effort", toolTip="How long to train: more is better, by less and less")
         for effort in EFFORTS:
             self.effort.addItem(f"{effort.name}: {effort.steps:,} steps", effort)
         self.effort.setCurrentIndex(1)

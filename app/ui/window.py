@@ -11,6 +11,7 @@ from app.engine.link import EngineLink
 from app.engine.phase import Phase
 from app.hardware import MemoryReading
 from app.server.switch import Switch
+from app.settings.values import Drafting
 from app.ui import shortcuts
 from app.ui.chat.pane import ChatPane
 from app.ui.chat.session import ChatSession
@@ -155,6 +156,7 @@ class Window(QMainWindow):
         self.panel.measure_wanted.connect(self.measure)
         self.panel.measure_stopped.connect(self.link.stop)
         self.panel.train_wanted.connect(self.train)
+        self.panel.controls.wished.connect(self._keep_drafting)
         self.session.opened.connect(lambda chat: self.panel.compare.forget())
         self.topbar.gauge.nearly_full.connect(self.chat.notice.info)
         self.desk.theme.changed.connect(self._renew)
@@ -282,9 +284,13 @@ class Window(QMainWindow):
         self.chat.composer.set_state(phase == Phase.READY, answering, why_not, _STOPS.get(phase, ""))
 
     def _on_loaded(self, info: ModelInfo) -> None:
-        self.panel.show_model(info)
+        self.panel.show_model(info, self.desk.preferences.settings.drafting.get(info.name))
         self.topbar.show_model(info.path)
         self.chat.welcome.show_model(info)
+
+    def _keep_drafting(self, wish: Drafting) -> None:
+        if self.link.info is not None:
+            self.desk.preferences.set_drafting(self.link.info.name, wish)
 
     def _on_unloaded(self) -> None:
         self.panel.forget_model()

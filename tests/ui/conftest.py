@@ -10,6 +10,7 @@ from app.chats.store import Store
 from app.engine.link import EngineLink
 from app.engine.parts import Parts
 from app.engine.phase import Phase
+from app.ui.settings.preferences import Preferences
 from app.ui.window import Window
 
 PATIENCE_MS = 10_000
@@ -27,9 +28,13 @@ def open_window(qapp, qtbot) -> Iterator[Callable[..., Window]]:
     opened: list[Window] = []
 
     def open_one(
-        parts: Parts, ready: bool = True, size: tuple[int, int] = (1200, 800), store: Store | None = None
+        parts: Parts,
+        ready: bool = True,
+        size: tuple[int, int] = (1200, 800),
+        store: Store | None = None,
+        preferences: Preferences | None = None,
     ) -> Window:
-        window = Window(qapp, EngineLink(parts), store=store)
+        window = Window(qapp, EngineLink(parts), store=store, preferences=preferences)
         opened.append(window)
         window.resize(*size)
         window.show()

@@ -4,6 +4,7 @@ from collections import Counter, deque
 from dataclasses import replace
 from statistics import median
 
+from app.settings.values import Drafting
 from s3d_core.settings import DraftSettings
 from s3d_core.stats import ModelInfo, Round
 
@@ -21,6 +22,23 @@ def by_hand(info: ModelInfo) -> DraftSettings:
     """What to start with when the user chooses instead of Auto: the model's own wish, or its best way of drafting."""
     known = info.defaults.strategy in offered(info)
     return info.defaults if known else replace(info.defaults, strategy=offered(info)[0])
+
+
+def remembered(info: ModelInfo, kept: Drafting | None) -> DraftSettings:
+    """What to start with where the user chose once; what this model cannot do gives way to what it can."""
+    first = by_hand(info)
+    if kept is None:
+        return first
+    if kept.auto:
+        return replace(first, exactness=kept.exactness)
+    return replace(
+        first,
+        strategy=kept.strategy if kept.strategy in offered(info) else first.strategy,
+        skipped=kept.skipped,
+        draft_length=kept.draft_length,
+        tree_size=kept.tree_size,
+        exactness=kept.exactness,
+    )
 
 
 class Lately:

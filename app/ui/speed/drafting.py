@@ -6,7 +6,8 @@ from dataclasses import replace
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from app.ui.speed.choices import USES_LAYERS, Lately, by_hand, offered, used
+from app.settings.values import Drafting
+from app.ui.speed.choices import USES_LAYERS, Lately, offered, remembered, used
 from app.ui.speed.controls import Choice, NamedSlider, Switch, caption, switch_row
 from app.ui.speed.drawings import LayerStack
 from s3d_core.settings import MAX_DRAFT_LENGTH, MAX_TREE_SIZE, DraftSettings
@@ -31,10 +32,12 @@ class DraftControls(QWidget):
 
     Signals:
         changed: the user changed something, or another model came.
+        wished: what the user changed, to be remembered for this model.
         train_wanted: the user wants an adapter for this model.
     """
 
     changed = Signal()
+    wished = Signal(object)
     train_wanted = Signal()
 
     def __init__(self, parent=None):
@@ -116,21 +119,23 @@ class DraftControls(QWidget):
 
     # -- what is told --------------------------------------------------------------------------------------------
 
-    def show_model(self, info: ModelInfo | None) -> None:
-        """Take a model's bounds and its own settings; None where no model is in memory."""
+    def show_model(self, info: ModelInfo | None, kept: Drafting | None = None) -> None:
+        """Take a model's bounds and its own settings, or those that the user once chose for it; None where no model
+        is in memory."""
         self._info = info
         self._lately.clear()
         if info is not None:
-            wish = by_hand(info)
+            wish = remembered(info, kept)
             self.strategy.offer(offered(info))
             self.skipped.set(min(wish.skipped, info.most_skipped), info.most_skipped)
             self.draft_length.set(min(wish.draft_length, info.most_drafted), info.most_drafted)
             self.tree_size.set(wish.tree_size)
             self.exactness.set(round(100 * (1 - wish.exactness)))
             self.strategy.set(wish.strategy)
-            self._set(self.drafting, info.defaults.strategy != "plain")
-            self._set(self.auto, info.defaults.strategy == "auto")
-        self._on_changed()
+            self._set(self.drafting, kept.on if kept else info.defaults.strategy != "plain")
+            self._set(self.auto, kept.auto if kept else info.defaults.strategy == "auto")
+        self._refresh()
+        self.changed.emit()
 
     def start_reply(self) -> None:
         """A reply begins."""
@@ -188,6 +193,16 @@ class DraftControls(QWidget):
     def _on_changed(self) -> None:
         self._refresh()
         self.changed.emit()
+        if self._info is not None:
+            self.wished.emit(self._to_remember)
+
+    @property
+    def _to_remember(self) -> Drafting:
+        said = {"on": self.drafting.isChecked(), "exactness": 1 - self.exactness.value / 100}
+        if not self.auto.isChecked():
+            said |= {"auto": False, "strategy": self.strategy.value, "skipped": self.skipped.value}
+            said |= {"draft_length": self.draft_length.value, "tree_size": self.tree_size.value}
+        return Drafting.model_validate(said)
 
     def _on_turned(self) -> None:
         self._set(self.auto, False)

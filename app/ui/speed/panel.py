@@ -5,6 +5,7 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLay
 
 from app.engine.live import LiveSettings
 from app.engine.phase import Phase
+from app.settings.values import Drafting
 from app.ui.speed.compare import CompareCard
 from app.ui.speed.controls import Switch, caption, figure, separator, switch_row
 from app.ui.speed.drafting import DraftControls
@@ -123,11 +124,11 @@ class SpeedPanel(QFrame):
 
     # -- what the window tells -----------------------------------------------------------------------------------
 
-    def show_model(self, info: ModelInfo) -> None:
-        """Take a model's bounds and its own settings."""
+    def show_model(self, info: ModelInfo, kept: Drafting | None = None) -> None:
+        """Take a model's bounds and its own settings, or those that the user once chose for it."""
         self._info = info
         self.compare.forget()
-        self.controls.show_model(info)
+        self.controls.show_model(info, kept)
 
     def forget_model(self) -> None:
         """No model is in memory."""

@@ -5,14 +5,17 @@ With S3D_SHOTS set to a folder, pictures of every page in both themes and two si
 
 import json
 import os
+import socket
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-from end_to_end.display import Visit, display, missing_tools
+from end_to_end.display import PATIENCE, Visit, display, missing_tools
 from PIL import ImageStat
 
 from app.models import embedded, places
@@ -53,6 +56,8 @@ def test_everyday_chatting_from_start_to_quit(visit, record_property):
         search_among_chats,
         turn_a_slider_and_measure,
         hide_and_show_the_sides,
+        serve_another_program,
+        start_a_training_and_cancel_it,
         look_at_every_page,
         quit_program,
     ):
@@ -143,6 +148,52 @@ def hide_and_show_the_sides(visit: Visit) -> None:
         visit.wait_gone(name=name)
         visit.press(keys)
         visit.wait_for(name=name)
+
+
+def serve_another_program(visit: Visit) -> None:
+    """The server is turned on, another program gets an answer and one without the key none, and it is turned off."""
+    visit.choose("Serve to other programs …")
+    visit.wait_for(kind="window", text="Serve to other programs", focus=True)
+    visit.click(visit.wait_for(name="Port", enabled=True))
+    visit.press("ctrl+a")
+    visit.type(str(free_port()))
+    visit.press("Tab")
+    visit.click(visit.wait_for(text="Start serving"))
+    visit.wait_for(name="State of the server", text="The server is on.")
+    address, key = (visit.wait_for(name=name)["text"] for name in ("Address", "Key"))
+    status, told = asked_over_http(address, key, "Name a colour.")
+    assert status == 200
+    assert told["choices"][0]["message"]["content"]
+    assert told["usage"]["completion_tokens"] > 0
+    assert asked_over_http(address, "another key", "Name a colour.")[0] == 401
+    visit.click(visit.wait_for(text="Stop serving"))
+    visit.wait_for(name="State of the server", text="The server is off.")
+    with pytest.raises(OSError):
+        asked_over_http(address, key, "Name a colour.")
+    visit.press("Escape")
+    visit.wait_gone(kind="window", text="Serve to other programs")
+    visit.focus_main()
+    wait_ready(visit)
+
+
+def start_a_training_and_cancel_it(visit: Visit) -> None:
+    """It runs in a process of its own; what is cancelled leaves neither that nor a file."""
+    visit.choose("Train drafts for this model …")
+    title = f"Train drafts for {embedded.DEFAULT_NAME}"
+    visit.wait_for(kind="window", text=title, focus=True)
+    visit.click(visit.wait_for(text="Start", enabled=True))
+    visit.wait("the training to be at work", lambda: said_of_training(visit) not in ("", "Starting"))
+    folder = visit.home / "adapters" / embedded.DEFAULT_NAME
+    process = psutil.Process(json.loads((folder / "status.json").read_text(encoding="utf-8"))["process"][0])
+    visit.click(visit.wait_for(text="Cancel training …"))
+    visit.wait_for(kind="window", text="Cancel training", focus=True)
+    visit.click(visit.wait_for(text="&Yes"))
+    visit.wait("the end of the training", lambda: said_of_training(visit) == "")
+    visit.wait("the end of its process", lambda: not process.is_running())
+    assert not folder.exists()
+    visit.press("Escape")
+    visit.wait_gone(kind="window", text=title)
+    visit.focus_main()
 
 
 def look_at_every_page(visit: Visit) -> None:
@@ -240,6 +291,34 @@ def ended(visit: Visit) -> list:
     """The answers that have ended; none while one is written."""
     answers = visit.rows("SELECT * FROM messages WHERE role = 'assistant' ORDER BY id")
     return answers if all(row["stop_reason"] for row in answers) else []
+
+
+def said_of_training(visit: Visit) -> str:
+    """What the training's dialog says of it, empty where there is none."""
+    found = visit.find(name="State of the training")
+    return found[0]["text"] if found else ""
+
+
+def asked_over_http(address: str, key: str, question: str) -> tuple[int, dict]:
+    """Status and answer of the local server, asked as any program does."""
+    body = {"model": embedded.DEFAULT_NAME, "messages": [{"role": "user", "content": question}], "max_tokens": 12}
+    request = urllib.request.Request(
+        f"{address}/chat/completions",
+        json.dumps(body).encode(),
+        {"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        return held.getsockname()[1]
 
 
 def kept(visit: Visit) -> dict:

@@ -147,6 +147,13 @@ class Appearance(Group):
         "appearance",
         choices=(("system", "As the system"), ("light", "Light"), ("dark", "Dark")),
     )
+    language: Literal["system", "en", "de"] = setting(
+        "system",
+        "Language",
+        "Of the window; another one is spoken from the next start on.",
+        "appearance",
+        choices=(("system", "As the system"), ("en", "English"), ("de", "Deutsch")),
+    )
     font_size: int | None = setting(
         None,
         "Font size",

@@ -18,6 +18,7 @@ from app.ui.chat.session import ChatSession
 from app.ui.chats.sidebar import Sidebar
 from app.ui.desk import Desk
 from app.ui.forward import bring_forward
+from app.ui.language import QT_TRANSLATE_NOOP, translate
 from app.ui.models.library import LibraryDialog
 from app.ui.server.dialog import ServerDialog
 from app.ui.settings.preferences import Preferences
@@ -32,13 +33,14 @@ NARROW = 900
 NARROW_FOR_BOTH = 1080
 
 _WHY_NOT = {
-    Phase.FETCHING: "The model is being fetched …",
-    Phase.COMPARING: "Measuring plain against drafted …",
-    Phase.EMPTY: "Choose a model at the top to start",
+    Phase.FETCHING: QT_TRANSLATE_NOOP("Window", "The model is being fetched …"),
+    Phase.COMPARING: QT_TRANSLATE_NOOP("Window", "Measuring plain against drafted …"),
+    Phase.EMPTY: QT_TRANSLATE_NOOP("Window", "Choose a model at the top to start"),
 }
-_STOPS = dict.fromkeys((Phase.STARTING, Phase.LOADING, Phase.MEASURING), "Stop loading") | {
-    Phase.FETCHING: "Stop fetching"
-}
+_LOADING = QT_TRANSLATE_NOOP("Window", "The model is loading …")
+_STOPS = dict.fromkeys(
+    (Phase.STARTING, Phase.LOADING, Phase.MEASURING), QT_TRANSLATE_NOOP("Window", "Stop loading")
+) | {Phase.FETCHING: QT_TRANSLATE_NOOP("Window", "Stop fetching")}
 
 
 class Window(QMainWindow):
@@ -239,7 +241,7 @@ class Window(QMainWindow):
         """Measure plain decoding against `settings` on the last reply shown."""
         asked = self.session.last_asked()
         if asked is None:
-            self.panel.compare.tell("Ask something first: its answer is what is measured.")
+            self.panel.compare.tell(self.tr("Ask something first: its answer is what is measured."))
         elif self.link.phase == Phase.READY:
             self.link.compare(settings, *asked)
 
@@ -247,12 +249,12 @@ class Window(QMainWindow):
         """Open the dialog that trains drafts for the model in memory."""
         info = self.link.info
         if info is None:
-            self.chat.notice.info("Load a model first: drafts are trained for one model.")
+            self.chat.notice.info(self.tr("Load a model first: drafts are trained for one model."))
             return
         if self.training is None or self.training.info.path != info.path:
             self.training = TrainingDialog(info, self)
             self.training.trained.connect(self.link.load)
-            self.training.ended.connect(lambda said: self.chat.notice.offer(said, "Show", self.train))
+            self.training.ended.connect(lambda said: self.chat.notice.offer(said, self.tr("Show"), self.train))
         bring_forward(self.training)
 
     def manage_models(self) -> None:
@@ -279,9 +281,11 @@ class Window(QMainWindow):
         self.topbar.show_phase(phase)
         self.chat.welcome.show_phase(phase)
         answering = phase in Phase.ANSWERING and not self.session.writes_elsewhere
-        elsewhere = "Another chat is being answered (Escape stops it)"
-        why_not = elsewhere if self.session.writes_elsewhere else _WHY_NOT.get(phase, "The model is loading …")
-        self.chat.composer.set_state(phase == Phase.READY, answering, why_not, _STOPS.get(phase, ""))
+        elsewhere = self.tr("Another chat is being answered (Escape stops it)")
+        why_not = elsewhere if self.session.writes_elsewhere else translate("Window", _WHY_NOT.get(phase, _LOADING))
+        self.chat.composer.set_state(
+            phase == Phase.READY, answering, why_not, translate("Window", _STOPS.get(phase, ""))
+        )
 
     def _on_loaded(self, info: ModelInfo) -> None:
         self.panel.show_model(info, self.desk.preferences.settings.drafting.get(info.name))
@@ -304,14 +308,14 @@ class Window(QMainWindow):
             return
         retry = self.link.open_first if kind in ("fetch", "load") and self.link.info is None else None
         if kind == "memory" and self.panel.drafting.isChecked():
-            self.chat.notice.error(sentence, "Turn drafting off", self.panel.drafting.click)
+            self.chat.notice.error(sentence, self.tr("Turn drafting off"), self.panel.drafting.click)
             return
-        self.chat.notice.error(sentence, "Retry" if retry else "", retry)
+        self.chat.notice.error(sentence, self.tr("Retry") if retry else "", retry)
 
     def _on_refused(self, path, sentence: str) -> None:
         """A model does not fit into the memory; the user may know better."""
         self.topbar.show_model(self.link.info.path if self.link.info else None)
-        self.chat.notice.error(sentence, "Load anyway", lambda: self.link.load(path, anyway=True))
+        self.chat.notice.error(sentence, self.tr("Load anyway"), lambda: self.link.load(path, anyway=True))
 
     def _on_link_closed(self) -> None:
         self.session.close()

@@ -168,7 +168,7 @@ def serve_another_program(visit: Visit) -> None:
     assert asked_over_http(address, "another key", "Name a colour.")[0] == 401
     visit.click(visit.wait_for(text="Stop serving"))
     visit.wait_for(name="State of the server", text="The server is off.")
-    with pytest.raises(OSError):
+    with pytest.raises(urllib.error.URLError, match="refused"):
         asked_over_http(address, key, "Name a colour.")
     visit.press("Escape")
     visit.wait_gone(kind="window", text="Serve to other programs")

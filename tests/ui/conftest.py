@@ -10,6 +10,7 @@ from app.chats.store import Store
 from app.engine.link import EngineLink
 from app.engine.parts import Parts
 from app.engine.phase import Phase
+from app.ui.language import speak
 from app.ui.settings.preferences import Preferences
 from app.ui.window import Window
 
@@ -20,6 +21,12 @@ PATIENCE_MS = 10_000
 def qapp_cls():
     QApplication.setStyle("Fusion")
     return QApplication
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _english(qapp) -> None:
+    """The plurals of the source's language, as the program loads them."""
+    speak("en")
 
 
 @pytest.fixture

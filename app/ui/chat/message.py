@@ -13,12 +13,13 @@ from app.ui.chat.flow_text import FlowText
 from app.ui.chat.message_editor import MessageEditor
 from app.ui.chat.message_foot import MessageFoot, ReplyFoot
 from app.ui.chat.reply_body import ReplyBody
+from app.ui.language import QT_TRANSLATE_NOOP, translate
 from app.ui.speed.meter import summary
 
 _ENDS = {
-    INTERRUPTED: "the program was closed while this was written",
-    FAILED: "ended by an error",
-    EDITED: "edited by you",
+    INTERRUPTED: QT_TRANSLATE_NOOP("Chat", "the program was closed while this was written"),
+    FAILED: QT_TRANSLATE_NOOP("Chat", "ended by an error"),
+    EDITED: QT_TRANSLATE_NOOP("Chat", "edited by you"),
 }
 
 
@@ -99,10 +100,11 @@ class UserMessage(MessageView):
         super().__init__(turn, foot)
         self.text = turn.message.text
         said, files = without_files(self.text)
-        self._shown = "\n".join([*(f"File: {name}" for name in files), *([said] if said else [])])
+        heads = [self.tr("File: {name}").format(name=name) for name in files]
+        self._shown = "\n".join([*heads, *([said] if said else [])])
         self._bubble = QFrame(objectName="Bubble")
         self._flow = FlowText()
-        self._flow.setAccessibleName("Your message")
+        self._flow.setAccessibleName(self.tr("Your message"))
         self._flow.plain(self._shown)
         inside = QVBoxLayout(self._bubble)
         inside.setContentsMargins(14, 9, 14, 9)
@@ -196,7 +198,7 @@ def figures_line(message: Message) -> str:
     """What was measured while a reply was written, and why it ended where it does not say so itself."""
     totals = totals_of(message.figures)
     parts = [summary(totals)] if totals is not None else []
-    parts.append(_ENDS.get(message.stop_reason or "", ""))
+    parts.append(translate("Chat", _ENDS.get(message.stop_reason or "", "")))
     if not message.text and message.stop_reason not in _ENDS:
-        parts.append("The model had nothing to say")
+        parts.append(translate("Chat", "The model had nothing to say"))
     return " · ".join(part for part in parts if part)

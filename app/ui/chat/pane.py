@@ -60,11 +60,13 @@ class ChatPane(QWidget):
         """Show a link's whole address and open it when the user says so."""
         url = QUrl(address)
         if url.scheme() not in _OPENABLE:
-            self.notice.info(f"This link is not opened, as it is no web address: {address}")
+            self.notice.info(
+                self.tr("This link is not opened, as it is no web address: {address}").format(address=address)
+            )
             return False
-        box = QMessageBox(self, windowTitle="Open this link?", icon=QMessageBox.Icon.Question)
+        box = QMessageBox(self, windowTitle=self.tr("Open this link?"), icon=QMessageBox.Icon.Question)
         box.setTextFormat(Qt.TextFormat.PlainText)
-        box.setText("The model wrote this link. Open it in your browser?")
+        box.setText(self.tr("The model wrote this link. Open it in your browser?"))
         box.setInformativeText(address)
         box.setStandardButtons(QMessageBox.StandardButton.Open | QMessageBox.StandardButton.Cancel)
         box.setDefaultButton(QMessageBox.StandardButton.Cancel)

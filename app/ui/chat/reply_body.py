@@ -107,7 +107,7 @@ class ReplyBody(QWidget):
             last.write([block], last.count, self._show_drafted)
         else:
             flow = FlowText()
-            flow.setAccessibleName("Reply")
+            flow.setAccessibleName(self.tr("Reply"))
             flow.link_clicked.connect(self.link_clicked)
             self._add(flow)
             flow.write([block], 0, self._show_drafted)

@@ -41,7 +41,7 @@ class Transcript(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setAccessibleName("Conversation")
+        self.setAccessibleName(self.tr("Conversation"))
         self._page = QWidget(objectName="Page")
         self._column = _Column(self._settle)
         self._column.setMaximumWidth(COLUMN_WIDTH)
@@ -66,7 +66,9 @@ class Transcript(QScrollArea):
         self._edits: dict[int, str] = {}  # what is being edited in messages that are out of sight
         self._settling = self._filling = False
         self._show_drafted = self._busy = False
-        self.to_end = QToolButton(self, toolTip="Go to the newest text", accessibleName="Go to the newest text")
+        self.to_end = QToolButton(
+            self, toolTip=self.tr("Go to the newest text"), accessibleName=self.tr("Go to the newest text")
+        )
         self.to_end.clicked.connect(self.follow)
         self.to_end.setStyleSheet("QToolButton { border-radius: 15px; }")
         self.to_end.hide()

@@ -82,8 +82,10 @@ def words_of(language: str, words: list[Key]) -> list[Key]:
 
 
 def compiled(source: Path, target: Path) -> None:
-    """Compile one file."""
-    subprocess.run([tool("lrelease"), "-silent", str(source), "-qm", str(target)], check=True)
+    """Compile one file. A program that runs has the old one open, which must not change under it."""
+    made = target.with_name(target.name + ".part")
+    subprocess.run([tool("lrelease"), "-silent", str(source), "-qm", str(made)], check=True)
+    made.replace(target)
 
 
 def main() -> int:

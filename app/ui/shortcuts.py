@@ -17,7 +17,7 @@ MESSAGE = QT_TRANSLATE_NOOP("Shortcuts", "While you write a message")
 class Keys:
     """Attributes:
     name: what it does, for the code. title: for the user.
-    keys: as Qt writes them; on a Mac, Ctrl is the command key.
+    keys: as Qt writes them; on a Mac, Ctrl is the command key. also: other keys that do the same.
     where: `WINDOW`, or `MESSAGE` for those that the message field itself listens to.
     """
 
@@ -25,6 +25,7 @@ class Keys:
     keys: str
     title: str
     where: str = WINDOW
+    also: str = ""
 
     @property
     def said(self) -> str:
@@ -35,6 +36,7 @@ class Keys:
 TABLE = (
     Keys("new", "Ctrl+N", QT_TRANSLATE_NOOP("Shortcuts", "New chat")),
     Keys("search", "Ctrl+K", QT_TRANSLATE_NOOP("Shortcuts", "Search the chats")),
+    Keys("find", "Ctrl+F", QT_TRANSLATE_NOOP("Shortcuts", "Find in this chat")),
     Keys("chats", "Ctrl+Shift+S", QT_TRANSLATE_NOOP("Shortcuts", "Show or hide the chats")),
     Keys("models", "Ctrl+M", QT_TRANSLATE_NOOP("Shortcuts", "Manage the models")),
     Keys("settings", "Ctrl+,", QT_TRANSLATE_NOOP("Shortcuts", "Settings")),
@@ -44,6 +46,9 @@ TABLE = (
     Keys("copy", "Ctrl+Shift+C", QT_TRANSLATE_NOOP("Shortcuts", "Copy the last answer")),
     Keys("again", "Ctrl+R", QT_TRANSLATE_NOOP("Shortcuts", "Write the last answer again")),
     Keys("panel", "Ctrl+B", QT_TRANSLATE_NOOP("Shortcuts", "Show or hide the speed panel")),
+    Keys("larger", "Ctrl++", QT_TRANSLATE_NOOP("Shortcuts", "Larger text"), also="Ctrl+="),
+    Keys("smaller", "Ctrl+-", QT_TRANSLATE_NOOP("Shortcuts", "Smaller text")),
+    Keys("usual_size", "Ctrl+0", QT_TRANSLATE_NOOP("Shortcuts", "Text of the usual size")),
     Keys("quit", "Ctrl+Q", QT_TRANSLATE_NOOP("Shortcuts", "Quit")),
     Keys("send", "Enter", QT_TRANSLATE_NOOP("Shortcuts", "Send"), MESSAGE),
     Keys("send_too", "Ctrl+Enter", QT_TRANSLATE_NOOP("Shortcuts", "Send"), MESSAGE),
@@ -61,7 +66,8 @@ def install(window: QWidget, actions: Mapping[str, Callable[[], object]]) -> Non
     """Make the window's shortcuts; `actions` says what each one does."""
     for entry in TABLE:
         if entry.where == WINDOW:
-            QShortcut(QKeySequence(entry.keys), window, activated=actions[entry.name])
+            for keys in filter(None, (entry.keys, entry.also)):
+                QShortcut(QKeySequence(keys), window, activated=actions[entry.name])
 
 
 def pressed(event: QKeyEvent) -> str:

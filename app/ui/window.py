@@ -138,6 +138,7 @@ class Window(QMainWindow):
         self.topbar.sidebar_toggled.connect(self._on_sidebar_toggled)
         self.sidebar.new_chat.connect(self.new_chat)
         self.sidebar.chosen.connect(self.session.open_chat)
+        self.sidebar.found.connect(self.chat.transcript.mark)
         self.sidebar.left.connect(self.chat.composer.field.setFocus)
         self.sidebar.deleted.connect(self.session.leave_deleted)
         self.session.chats_changed.connect(self.sidebar.refresh)
@@ -198,6 +199,10 @@ class Window(QMainWindow):
             "copy": self.desk.copy_last,
             "again": self.regenerate,
             "panel": self.topbar.panel.click,
+            "find": self.chat.find_bar.start,
+            "larger": lambda: self.desk.zoom(1),
+            "smaller": lambda: self.desk.zoom(-1),
+            "usual_size": lambda: self.desk.zoom(0),
             "quit": self.close,
         }
         shortcuts.install(self, actions)

@@ -136,6 +136,10 @@
             <translation>Markdown (*.md)</translation>
         </message>
         <message>
+            <source>“{name}” is in the clipboard.</source>
+            <translation>„{name}“ ist in der Zwischenablage.</translation>
+        </message>
+        <message>
             <source>Chats (*.json)</source>
             <translation>Chats (*.json)</translation>
         </message>
@@ -527,6 +531,37 @@
         <message>
             <source>{skipped} of {all}</source>
             <translation>{skipped} von {all}</translation>
+        </message>
+    </context>
+    <context>
+        <name>FindBar</name>
+        <message>
+            <source>Find in this chat</source>
+            <translation>In diesem Chat suchen</translation>
+        </message>
+        <message>
+            <source>Enter goes to the next message that has it, Shift+Enter to the one before</source>
+            <translation>Enter geht zur nächsten Nachricht, in der es steht, Umschalt+Enter zur vorigen</translation>
+        </message>
+        <message>
+            <source>Messages found</source>
+            <translation>Gefundene Nachrichten</translation>
+        </message>
+        <message>
+            <source>Previous message found</source>
+            <translation>Vorige gefundene Nachricht</translation>
+        </message>
+        <message>
+            <source>Next message found</source>
+            <translation>Nächste gefundene Nachricht</translation>
+        </message>
+        <message>
+            <source>Close the search in this chat</source>
+            <translation>Die Suche in diesem Chat schließen</translation>
+        </message>
+        <message>
+            <source>Nothing found</source>
+            <translation>Nichts gefunden</translation>
         </message>
     </context>
     <context>
@@ -1403,6 +1438,10 @@
             <translation>Die Chats durchsuchen</translation>
         </message>
         <message>
+            <source>Find in this chat</source>
+            <translation>In diesem Chat suchen</translation>
+        </message>
+        <message>
             <source>Show or hide the chats</source>
             <translation>Chats ein- oder ausblenden</translation>
         </message>
@@ -1437,6 +1476,18 @@
         <message>
             <source>Show or hide the speed panel</source>
             <translation>Tempo ein- oder ausblenden</translation>
+        </message>
+        <message>
+            <source>Larger text</source>
+            <translation>Größerer Text</translation>
+        </message>
+        <message>
+            <source>Smaller text</source>
+            <translation>Kleinerer Text</translation>
+        </message>
+        <message>
+            <source>Text of the usual size</source>
+            <translation>Text in der üblichen Größe</translation>
         </message>
         <message>
             <source>Quit</source>
@@ -1496,6 +1547,10 @@
         <message>
             <source>Pin</source>
             <translation>Anheften</translation>
+        </message>
+        <message>
+            <source>Copy as Markdown</source>
+            <translation>Als Markdown kopieren</translation>
         </message>
         <message>
             <source>Export as Markdown …</source>
@@ -1859,6 +1914,31 @@ Die Striche sind die einzelnen Läufe. Dem Chat wird nichts hinzugefügt.</trans
         <message>
             <source>Something went wrong: {error}</source>
             <translation>Etwas ist schiefgegangen: {error}</translation>
+        </message>
+    </context>
+    <context>
+        <name>Thought</name>
+        <message>
+            <source>Show or hide what the model thought</source>
+            <translation>Zeigen oder verbergen, was das Modell gedacht hat</translation>
+        </message>
+        <message>
+            <source>What the model thought</source>
+            <translation>Was das Modell gedacht hat</translation>
+        </message>
+        <message numerus="yes">
+            <source>Thinking: %n word(s)</source>
+            <translation>
+                <numerusform>Denkt nach: %n Wort</numerusform>
+                <numerusform>Denkt nach: %n Wörter</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>Thought: %n word(s)</source>
+            <translation>
+                <numerusform>Nachgedacht: %n Wort</numerusform>
+                <numerusform>Nachgedacht: %n Wörter</numerusform>
+            </translation>
         </message>
     </context>
     <context>

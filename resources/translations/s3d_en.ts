@@ -52,4 +52,21 @@
             </translation>
         </message>
     </context>
+    <context>
+        <name>Thought</name>
+        <message numerus="yes">
+            <source>Thinking: %n word(s)</source>
+            <translation>
+                <numerusform>Thinking: %n word</numerusform>
+                <numerusform>Thinking: %n words</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>Thought: %n word(s)</source>
+            <translation>
+                <numerusform>Thought: %n word</numerusform>
+                <numerusform>Thought: %n words</numerusform>
+            </translation>
+        </message>
+    </context>
 </TS>

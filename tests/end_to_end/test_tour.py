@@ -39,6 +39,7 @@ def visit(default_model, tmp_path) -> Iterator[Visit]:
     (home / "models" / embedded.DEFAULT_NAME).symlink_to(default_model.parent)
     places.compiled_dir().mkdir(parents=True, exist_ok=True)
     (home / "compiled").symlink_to(places.compiled_dir())
+    (home / "settings.json").write_text(json.dumps({"version": 1, "chat": {"max_tokens": 400, "seed": 7}}))
     with display(*SIZES[0]) as name:
         visit = Visit(name, home)
         try:
@@ -85,6 +86,8 @@ def ask_regenerate_and_edit(visit: Visit) -> None:
     assert second["parent"] == first["parent"]
     visit.wait_for(kind="control", text="2/2")
 
+    if not visit.find(name="Edit message", enabled=True):
+        visit.scroll(visit.wait_for(name="Conversation"), up=60)  # behind a long answer
     visit.click(visit.wait_for(name="Edit message", enabled=True))
     visit.wait_for(name="Edited message", focus=True)
     visit.press("ctrl+a")
@@ -104,8 +107,7 @@ def stop_a_long_answer(visit: Visit) -> None:
     visit.wait_gone(name="Your message")
     visit.type(STORY)
     visit.press("Return")
-    some = f"SELECT 1 FROM messages WHERE id > {last} AND role = 'assistant' AND length(text) > 100"
-    visit.wait("some of the story", lambda: visit.rows(some))
+    visit.wait("some of the story", lambda: any(len(part["text"]) > 100 for part in visit.find(name="Reply")))
     visit.press("Escape")
     assert answer_after(visit, last)["stop_reason"] == "cancelled"
 

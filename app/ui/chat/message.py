@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QTextDocument
-from PySide6.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QLabel, QPlainTextEdit, QTextEdit, QVBoxLayout, QWidget
 
 from app.attach.fence import without_files
 from app.chats.figures import totals_of
 from app.chats.model import EDITED, FAILED, INTERRUPTED, Message
 from app.ui.chat.flow_text import FlowText
+from app.ui.chat.marking import mark_places
 from app.ui.chat.message_editor import MessageEditor
 from app.ui.chat.message_foot import MessageFoot, ReplyFoot
 from app.ui.chat.reply_body import ReplyBody
@@ -60,6 +61,18 @@ class MessageView(QWidget):
     def renew(self) -> None:
         """Take the theme's present colours."""
         self.foot.renew()
+
+    def mark(self, text: str) -> int | None:
+        """Mark every place of a text; returns how many pixels the first is below the upper edge, or None."""
+        first = None
+        for part in self._texts():
+            at = mark_places(part, text)
+            if first is None and at is not None:
+                first = part.mapTo(self, QPoint(0, at)).y()
+        return first
+
+    def _texts(self) -> list[QTextEdit | QPlainTextEdit]:
+        raise NotImplementedError
 
     def set_last(self, last: bool, busy: bool) -> None:
         """Whether this is the last turn, and whether something is being written, so that nothing else can be."""
@@ -128,6 +141,9 @@ class UserMessage(MessageView):
         widest = int(self.width() * 0.82) - 28
         self._bubble.setFixedWidth(min(int(measure.idealWidth()) + 3, widest) + 28)
 
+    def _texts(self) -> list[QTextEdit | QPlainTextEdit]:
+        return [self._flow]
+
     def _swap(self, editor: MessageEditor, editing: bool) -> None:
         if editing:
             self._column.insertWidget(0, editor)
@@ -184,6 +200,9 @@ class ReplyMessage(MessageView):
     def renew(self) -> None:
         super().renew()
         self.body.renew()
+
+    def _texts(self) -> list[QTextEdit | QPlainTextEdit]:
+        return self.body.texts
 
     def _swap(self, editor: MessageEditor, editing: bool) -> None:
         if editing:

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QStandardPaths, Signal
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from app.chats.errors import StoreError
@@ -29,6 +30,16 @@ class ChatFiles(QObject):
         path = self._ask_where(chat.name, ".md", self.tr("Markdown (*.md)"))
         if path is not None:
             self._write(path, lambda: as_markdown(chat, self._store.conversation(chat.id).turns))
+
+    def copy_markdown(self, chat: Chat) -> None:
+        """Put the shown branch of a chat into the clipboard."""
+        try:
+            text = as_markdown(chat, self._store.conversation(chat.id).turns)
+        except StoreError as error:
+            self._notice.error(str(error))
+            return
+        QGuiApplication.clipboard().setText(text)
+        self._notice.info(self.tr("“{name}” is in the clipboard.").format(name=chat.name))
 
     def export_json(self, chats: list[Chat], name: str) -> None:
         """Ask where to, and write chats whole."""

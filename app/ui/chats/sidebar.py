@@ -38,12 +38,14 @@ class Sidebar(QFrame):
     chosen: (id of a chat, id of a message in it or 0).
     deleted: the id of a chat that was just deleted.
     left: the keyboard is wanted elsewhere.
+    found: a word that a search found in the message just opened, or "" once the search is over.
     """
 
     new_chat = Signal()
     chosen = Signal(int, int)
     deleted = Signal(int)
     left = Signal()
+    found = Signal(str)
 
     def __init__(self, store: Store, notice: NoticeBar, parent=None):
         super().__init__(parent)
@@ -56,7 +58,7 @@ class Sidebar(QFrame):
         self.search = SearchField()
         self._typed = QTimer(self, interval=_SEARCH_AFTER_MS, singleShot=True)
         self._typed.timeout.connect(self.refresh)
-        self.search.textChanged.connect(lambda text: self._typed.start())
+        self.search.textChanged.connect(self._on_typed)
         self.search.returnPressed.connect(self._open_first)
         self.search.left.connect(self.left)
         self.menu = QToolButton(toolTip=self.tr("Import, export, deleted chats"), accessibleName=self.tr("Chats menu"))
@@ -146,6 +148,11 @@ class Sidebar(QFrame):
 
     # -- inside --------------------------------------------------------------------------------------------------
 
+    def _on_typed(self, text: str) -> None:
+        self._typed.start()
+        if not text:
+            self.found.emit("")
+
     def _delete_chosen(self) -> None:
         row: Row | None = self.list.currentIndex().data(ROW)
         if row is not None and row.chat is not None:
@@ -155,6 +162,8 @@ class Sidebar(QFrame):
         row: Row = index.data(ROW)
         if row.chat is not None:
             self.chosen.emit(row.chat.id, row.message or 0)
+            if row.message:
+                self.found.emit(max(self.search.text().split(), key=len, default=""))
 
     def _open_and_leave(self, index) -> None:
         self._open(index)
@@ -216,6 +225,7 @@ class Sidebar(QFrame):
             self.tr("Unpin") if chat.pinned else self.tr("Pin"), lambda: self.set_pinned(chat, not chat.pinned)
         )
         menu.addSeparator()
+        menu.addAction(self.tr("Copy as Markdown"), lambda: self._files.copy_markdown(chat))
         menu.addAction(self.tr("Export as Markdown …"), lambda: self._files.export_markdown(chat))
         menu.addAction(self.tr("Export as JSON …"), lambda: self._files.export_json([chat], chat.name))
         menu.addSeparator()

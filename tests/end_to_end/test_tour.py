@@ -39,7 +39,7 @@ def visit(default_model, tmp_path) -> Iterator[Visit]:
     (home / "models" / embedded.DEFAULT_NAME).symlink_to(default_model.parent)
     places.compiled_dir().mkdir(parents=True, exist_ok=True)
     (home / "compiled").symlink_to(places.compiled_dir())
-    (home / "settings.json").write_text(json.dumps({"version": 1, "chat": {"max_tokens": 400, "seed": 7}}))
+    (home / "settings.json").write_text(json.dumps({"version": 1, "chat": {"seed": 7}}))
     with display(*SIZES[0]) as name:
         visit = Visit(name, home)
         try:
@@ -107,6 +107,7 @@ def stop_a_long_answer(visit: Visit) -> None:
     visit.wait_gone(name="Your message")
     visit.type(STORY)
     visit.press("Return")
+    visit.wait("the story's begin", lambda: visit.rows(f"SELECT 1 FROM messages WHERE id > {last + 1}"))
     visit.wait("some of the story", lambda: any(len(part["text"]) > 100 for part in visit.find(name="Reply")))
     visit.press("Escape")
     assert answer_after(visit, last)["stop_reason"] == "cancelled"
@@ -181,11 +182,15 @@ def serve_another_program(visit: Visit) -> None:
 def start_a_training_and_cancel_it(visit: Visit) -> None:
     """It runs in a process of its own; what is cancelled leaves neither that nor a file."""
     visit.choose("Train drafts for this model …")
-    title = f"Train drafts for {embedded.DEFAULT_NAME}"
-    visit.wait_for(kind="window", text=title, focus=True)
+    opening = "Train drafts for "
+    title = visit.wait(
+        "the training's window",
+        lambda: [p["text"] for p in visit.find(kind="window", focus=True) if p["text"].startswith(opening)],
+    )[0]
     visit.click(visit.wait_for(text="Start", enabled=True))
-    visit.wait("the training to be at work", lambda: said_of_training(visit) not in ("", "Starting"))
-    folder = visit.home / "adapters" / embedded.DEFAULT_NAME
+    at_work = ("Measuring the speed before", "The model writes chats")
+    visit.wait("the training to be at work", lambda: said_of_training(visit).startswith(at_work))
+    folder = visit.home / "adapters" / title.removeprefix(opening)
     process = psutil.Process(json.loads((folder / "status.json").read_text(encoding="utf-8"))["process"][0])
     visit.click(visit.wait_for(text="Cancel training …"))
     visit.wait_for(kind="window", text="Cancel training", focus=True)

@@ -95,6 +95,7 @@ async def live(application, run, single) -> None:
     from app.settings.file import settings_path
     from app.ui.chat import highlight
     from app.ui.diagnostics import Diagnostics
+    from app.ui.language import speak
     from app.ui.settings.preferences import Preferences
     from app.ui.window import Window
 
@@ -103,6 +104,7 @@ async def live(application, run, single) -> None:
     over = asyncio.Event()
     settings = QSettings(str(data_dir() / "window.ini"), QSettings.Format.IniFormat)
     preferences = Preferences(settings_path())
+    speak(preferences.settings.appearance.language)
     window = Window(application, EngineLink(), settings, open_store(chats_path()), preferences)
     window.closed.connect(over.set)
     single.raise_wanted.connect(window.come_forward)

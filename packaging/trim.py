@@ -43,6 +43,9 @@ FILES = [
     *("libgtk-3*", "libgdk-3*", "libgdk_pixbuf*", "libpango*", "libcairo*", "libatk*", "libatspi*", "libepoxy*"),
 ]
 
+# Qt's own words, of its buttons and file dialogs, in the languages of `resources/translations`.
+KEPT = ["*/translations/qtbase_de.qm"]
+
 # Libraries that come with tables for debuggers, which take 130 MB together. Others must not be touched: numpy's break.
 STRIPPED = [
     "torch/lib/libtorch_cpu.so",
@@ -71,4 +74,6 @@ def is_wanted(place: str) -> bool:
     parts = place.split("/")
     if parts[:2] == ["transformers", "models"] and len(parts) > 3 and parts[2] not in MODEL_FAMILIES:
         return False
+    if any(fnmatch(place, pattern) for pattern in KEPT):
+        return True
     return not any(fnmatch(place, pattern) for pattern in FILES)

@@ -27,6 +27,8 @@ def packaging(monkeypatch):
         "transformers/models/llama/modeling_llama.py",
         "transformers/models/__init__.py",
         "resources/adapters/SmolLM2-135M-Instruct/adapter.json",
+        "resources/translations/s3d_de.qm",
+        "PySide6/Qt/translations/qtbase_de.qm",
     ],
 )
 def test_what_the_program_loads_is_taken_along(packaging, place):

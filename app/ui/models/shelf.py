@@ -54,13 +54,13 @@ class Shelf(QScrollArea):
 
     def __init__(self, parent=None):
         super().__init__(parent)
-        self.setAccessibleName("Models")
+        self.setAccessibleName(self.tr("Models"))
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.downloads = Section("Downloads")
-        self.installed = Section("On this computer")
-        self.available = Section("To download")
+        self.downloads = Section(self.tr("Downloads"))
+        self.installed = Section(self.tr("On this computer"))
+        self.available = Section(self.tr("To download"))
         self.nothing = QLabel(wordWrap=True)
         self.nothing.setProperty("muted", True)
         self.nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -86,7 +86,11 @@ class Shelf(QScrollArea):
         for section in sections:
             section.filter(text)
         self.nothing.setVisible(all(section.isHidden() for section in sections))
-        self.nothing.setText(f"No model here is called {text.strip()!r}. Type owner/name to fetch any from the hub.")
+        self.nothing.setText(
+            self.tr("No model here is called “{name}”. Type owner/name to fetch any from the hub.").format(
+                name=text.strip()
+            )
+        )
 
     def follow(self, widget: QWidget | None) -> None:
         """Scroll to a part that got the keyboard."""

@@ -13,6 +13,8 @@ from s3d_core.errors import is_out_of_memory
 
 # Slots beyond what is needed, where memory is short.
 _LITTLE = 32
+# Layers whose K/V lie in one tensor: a row is moved for all of them at once, and growing holds one tensor twice.
+_BLOCK = 8
 
 
 class Cache:
@@ -22,6 +24,7 @@ class Cache:
         ids: token ids whose K/V of *all* layers are committed, slot by slot.
         long_rope: the keys were turned with a long-rope model's long frequencies.
         most: slots that will do; growth ends there unless more are asked for. None where it is not known.
+        place: stands for where the K/V lie in memory; another object as soon as they lie elsewhere.
     """
 
     def __init__(
@@ -32,9 +35,20 @@ class Cache:
         dtype: torch.dtype,
         device: torch.device,
         most: int | None = None,
+        blank: bool = False,
     ):
+        """An empty cache.
+
+        Args:
+            blank: slots never written hold zeros, so that a masked one may be attended to.
+        """
         self._options: dict[str, Any] = {"dtype": dtype, "device": device}
-        self._hold(torch.empty(2, layers, kv_heads, 0, head_dim, **self._options))
+        self._new = torch.zeros if blank else torch.empty
+        blocks = [min(_BLOCK, layers - first) for first in range(0, layers, _BLOCK)]
+        self._blocks = [torch.empty(2, count, kv_heads, 0, head_dim, **self._options) for count in blocks]
+        self.keys, self.values = ([torch.empty(0)] * layers for _ in range(2))
+        for i, block in enumerate(self._blocks):
+            self._hold(i, block)
         self.ids: list[int] = []
         self.long_rope = False
         self.most = most
@@ -44,12 +58,12 @@ class Cache:
 
     @property
     def capacity(self) -> int:
-        return self._all.shape[3]
+        return min(block.shape[3] for block in self._blocks)
 
     @property
     def bytes(self) -> int:
         """Memory held, in bytes."""
-        return self._all.numel() * self._all.element_size()
+        return sum(block.numel() * block.element_size() for block in self._blocks)
 
     def reserve(self, slots: int) -> None:
         """Make room for `slots` positions, doubling so that growth stays cheap; content is kept.
@@ -63,31 +77,52 @@ class Cache:
         if self.most is not None and 1.5 * wanted > self.most:
             wanted = max(slots, self.most)  # the last growth: another one soon would hold nearly all of it twice
         try:
-            self._grow(wanted)
-        except (MemoryError, RuntimeError) as error:
-            if wanted <= slots + _LITTLE or not is_out_of_memory(error):
-                raise
-            self._grow(slots + _LITTLE)
+            try:
+                self._grow(wanted)
+            except (MemoryError, RuntimeError) as error:
+                if wanted <= slots + _LITTLE or not is_out_of_memory(error):
+                    raise
+                self._grow(slots + _LITTLE)
+        except BaseException:
+            if len({block.shape[3] for block in self._blocks}) > 1:
+                self._clear()  # memory ended between two blocks, and all layers must have as many slots
+            raise
 
     def _grow(self, slots: int) -> None:
-        held, shape = self.capacity, list(self._all.shape)
-        shape[3] = -(-slots // 16) * 16
-        new = torch.empty(shape, **self._options)
-        new[:, :, :, :held] = self._all
-        self._hold(new)
+        """Give every block so many slots, one block after the other."""
+        held, size = self.capacity, -(-slots // 16) * 16
+        # First those that an attempt which failed has made larger: they give memory back.
+        for i in sorted(range(len(self._blocks)), key=lambda i: -self._blocks[i].shape[3]):
+            shape = list(self._blocks[i].shape)
+            if shape[3] == size:
+                continue
+            shape[3] = size
+            new = self._new(shape, **self._options)
+            new[:, :, :, :held] = self._blocks[i][:, :, :, :held]
+            self._hold(i, new)
+            del new
 
-    def _hold(self, every: torch.Tensor) -> None:
-        """Take `[2, layers, kv_heads, capacity, head_dim]`: one tensor, so that moving a row is one operation."""
-        self._all = every
-        self.keys, self.values = list(every[0]), list(every[1])
+    def _clear(self) -> None:
+        self.ids.clear()
+        for i, block in enumerate(self._blocks):
+            self._hold(i, block[:, :, :, :0].clone())
+
+    def _hold(self, number: int, block: torch.Tensor) -> None:
+        """Take `[2, layers of the block, kv_heads, capacity, head_dim]`."""
+        self._blocks[number], self.place = block, object()
+        for kind, held in zip(block, (self.keys, self.values), strict=True):
+            held[number * _BLOCK : number * _BLOCK + block.shape[1]] = kind
 
     def write(self, layer: int, start: int, key: torch.Tensor, value: torch.Tensor):
         """Put rows' K/V `[kv_heads, rows, head_dim]` at `start` and return views of slots 0 to the last row."""
         end = start + key.shape[1]
-        keys, values = self.keys[layer], self.values[layer]
-        keys[:, start:end] = key
-        values[:, start:end] = value
-        return keys[:, :end], values[:, :end]
+        self.keys[layer][:, start:end] = key
+        self.values[layer][:, start:end] = value
+        return self.read(layer, end)
+
+    def read(self, layer: int, end: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keys and values `[kv_heads, end, head_dim]` of a layer's first slots."""
+        return self.keys[layer][:, :end], self.values[layer][:, :end]
 
     def commit(self, rows: list[int], ids: list[int]) -> None:
         """Move verified rows into contiguous slots behind the committed ones.
@@ -101,10 +136,14 @@ class Cache:
         # Rows already in place (a chain, or the first child of each node) need no copy.
         in_place = next((i for i, row in enumerate(rows) if row != i), len(rows))
         if in_place < len(rows):
-            source = torch.tensor([start + row for row in rows[in_place:]], device=self._all.device)
-            target = slice(start + in_place, start + len(rows))
-            self._all[:, :, :, target] = self._all[:, :, :, source]
+            self._move([start + row for row in rows[in_place:]], start + in_place)
         self.ids += ids
+
+    def _move(self, slots: list[int], first: int) -> None:
+        """Move the K/V of ascending slots to those from `first` on."""
+        source = torch.tensor(slots, device=self._options["device"])
+        for block in self._blocks:
+            block[:, :, :, first : first + len(slots)] = block[:, :, :, source]
 
     def rewind(self, length: int) -> None:
         """Forget every committed position from `length` on; their slots are written over later."""

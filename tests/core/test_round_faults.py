@@ -70,21 +70,69 @@ def test_an_answer_that_broke_off_anywhere_leaves_no_trace_in_the_next(engine, e
     assert written(engine) == expected
 
 
-def test_where_memory_is_short_the_cache_grows_by_little_and_keeps_what_it_holds(monkeypatch):
-    cache = Cache(2, 2, 4, torch.float32, torch.device("cpu"))
+@pytest.fixture
+def held():
+    """A cache of three blocks and 256 slots, and what it holds."""
+    cache = Cache(20, 2, 4, torch.float32, torch.device("cpu"))
     cache.reserve(256)
-    cache._all.copy_(torch.arange(cache._all.numel()).view_as(cache._all))
-    before, grow = cache._all.clone(), Cache._grow
+    cache.ids = list(range(200))
+    for i, t in enumerate([*cache.keys, *cache.values]):
+        t.copy_(torch.arange(t.numel()).view_as(t) + i)
+    return cache, content(cache)
 
-    def short(self, slots):
-        if slots > 300:
-            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.")
-        grow(self, slots)
 
-    monkeypatch.setattr(Cache, "_grow", short)
+def content(cache) -> list[torch.Tensor]:
+    return [t[:, :256].clone() for t in [*cache.keys, *cache.values]]
+
+
+def memory_ends(cache, monkeypatch, slots: int, after: int = 0) -> None:
+    """Make every allocation of more than `slots` fail, but for the first `after` of them."""
+    real, calls = cache._new, []
+
+    def short(shape, **options):
+        if shape[3] > slots:
+            calls.append(1)
+            if len(calls) > after:
+                raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.")
+        return real(shape, **options)
+
+    monkeypatch.setattr(cache, "_new", short)
+
+
+@pytest.mark.parametrize("blocks_that_fit", [0, 1, 2])
+def test_where_memory_is_short_the_cache_grows_by_little_and_keeps_what_it_holds(held, monkeypatch, blocks_that_fit):
+    cache, before = held
+    memory_ends(cache, monkeypatch, 304, blocks_that_fit)
     cache.reserve(260)
     assert 260 <= cache.capacity <= 304  # in whole vectors of slots
-    assert torch.equal(cache._all[:, :, :, :256], before)
+    assert {t.shape[1] for t in [*cache.keys, *cache.values]} == {cache.capacity}
+    assert all(map(torch.equal, content(cache), before))
     with pytest.raises(RuntimeError, match="allocate"):
         cache.reserve(305)
-    assert torch.equal(cache._all[:, :, :, :256], before)
+    assert all(map(torch.equal, content(cache), before))
+    assert len(cache) == 200
+
+
+def test_a_cache_whose_layers_could_not_all_grow_is_empty_but_whole(held, monkeypatch):
+    cache, _ = held
+    with monkeypatch.context() as patch:
+        memory_ends(cache, patch, 257, after=1)
+        with pytest.raises(RuntimeError, match="allocate"):
+            cache.reserve(600)
+    assert len(cache) == cache.capacity == 0
+    cache.reserve(600)
+    assert {t.shape[1] for t in [*cache.keys, *cache.values]} == {608}
+
+
+def test_growing_never_holds_more_than_one_block_twice(held, monkeypatch):
+    cache, _ = held
+    most, real = [], cache._new
+
+    def counted(shape, **options):
+        new = real(shape, **options)
+        most.append(cache.bytes + new.numel() * new.element_size())
+        return new
+
+    monkeypatch.setattr(cache, "_new", counted)
+    cache.reserve(512)
+    assert max(most) <= cache.bytes * 1.25

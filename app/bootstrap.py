@@ -85,6 +85,7 @@ async def live(application, run, single) -> None:
     from app.chats.store import open_store
     from app.diagnostics import hooks
     from app.engine.link import EngineLink
+    from app.gpu_torch import front
     from app.models.places import chats_path, data_dir
     from app.settings.file import settings_path
     from app.ui.chat import highlight
@@ -106,6 +107,8 @@ async def live(application, run, single) -> None:
     hooks.catch_task_errors(loop, window.unforeseen.emit)
     Diagnostics(window, run.before)
     window.show()
+    if front.said:
+        window.chat.notice.info(front.said)
     window.link.start()
     beside = [asyncio.create_task(watch_memory(window)), asyncio.create_task(asyncio.to_thread(highlight.warm_up))]
     # Python runs this when it next runs anything in this thread: within a second, by the memory watch.
@@ -127,6 +130,7 @@ async def live(application, run, single) -> None:
 async def watch_memory(window) -> None:
     """Look at the memory once a second. The driver may take long to answer, so it is asked in another thread."""
     from app.gpu_advice import advice_here
+    from app.gpu_torch import front
     from app.hardware import MemoryWatch
 
     watch = await asyncio.to_thread(MemoryWatch)
@@ -138,6 +142,7 @@ async def watch_memory(window) -> None:
             window.show_memory(reading)
             if window.link.info is not None and not advised:
                 advised = True
+                front.worked()
                 if said := await asyncio.to_thread(advice_here, reading, window.link.info.device):
                     window.chat.notice.info(said)
             await asyncio.sleep(MEMORY_EVERY)

@@ -68,12 +68,18 @@ class Offer:
         with self._lock:
             return self._now
 
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is being fetched."""
+        with self._lock:
+            return self._fetch is None
+
     def look(self) -> None:
         """Look at the driver and at what is here."""
         if self._is_bundle and sys.platform != "darwin":
             threading.Thread(target=self._look, name="gpu torch", daemon=True).start()
 
-    def fetch(self) -> None:
+    def get(self) -> None:
         """Fetch it, or go on with it."""
         with self._lock:
             if self._fetch is not None:

@@ -6,8 +6,8 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
-import psutil
 import pynvml
 import pytest
 from hub.server import Fault
@@ -72,13 +72,8 @@ front.put_in_front()
 {script}
 print(json.dumps(front.said))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
     lines = done.stdout.splitlines() or [done.stderr]
     return lines[0], json.loads(lines[-1]) if done.returncode == 0 else ""
 
@@ -233,7 +228,7 @@ def test_offline_mode_is_heeded(server, gpu, monkeypatch):
 
 def test_a_disk_without_room_is_said_before_anything_is_fetched(server, gpu, monkeypatch):
     index = Index(server).publish()
-    monkeypatch.setattr(fetch.shutil, "disk_usage", lambda path: psutil._common.sdiskusage(0, 0, 1000, 0))
+    monkeypatch.setattr(fetch.shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
     assert "free some space" in refusal()
     assert fetched(server, index) == 0
 
@@ -306,10 +301,6 @@ def here(server, gpu) -> store.State:
     """A PyTorch for the GPU in its place."""
     Index(server).publish()
     return brought()
-
-
-def own_torch() -> str:
-    return str(Path(sys.prefix) / "lib")
 
 
 def test_a_damaged_one_is_set_aside_and_the_programs_own_is_used(here):

@@ -51,18 +51,14 @@ def environment(tmp_path) -> dict[str, str]:
     }
 
 
-def started(command: list[str], **options) -> psutil.Popen:
-    return psutil.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
-
-
-def wait_for(what: str, condition: Callable[[], object], program: psutil.Popen | None = None):
-    """What the condition gives once it is true."""
+def wait_for(what: str, condition: Callable[[], object], program: psutil.Popen | None = None, log: Path | None = None):
+    """What the condition gives once it is true. `log` is where the program writes what it has to say."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         if found := condition():
             return found
         if program is not None and program.poll() is not None:
-            pytest.fail(f"the program ended while waiting for {what}: {program.stdout.read()}")
+            pytest.fail(f"the program ended while waiting for {what}: {log.read_text() if log else ''}")
         time.sleep(0.2)
     return pytest.fail(f"waited in vain for {what}")
 
@@ -136,8 +132,12 @@ def test_a_double_click_chats_and_leaves_no_process(bundle, environment, display
         return []
 
     begun = time.monotonic()
-    program = started([str(bundle / "s3d-chat")], env=environment, cwd=tmp_path)
-    window = wait_for("the window", lambda: xdotool("search", "--onlyvisible", "--name", "^S3D Chat$"), program)
+    log = tmp_path / "said.txt"
+    with log.open("w") as output:
+        program = psutil.Popen(
+            [str(bundle / "s3d-chat")], env=environment, cwd=tmp_path, stdout=output, stderr=subprocess.STDOUT
+        )
+    window = wait_for("the window", lambda: xdotool("search", "--onlyvisible", "--name", "^S3D Chat$"), program, log)
     record_property("window_s", round(time.monotonic() - begun, 1))
     xdotool("windowfocus", window.splitlines()[0])
     # The model is copied, unpacked and measured behind the window. Until it is there, Enter sends nothing.
@@ -149,7 +149,7 @@ def test_a_double_click_chats_and_leaves_no_process(bundle, environment, display
             xdotool("key", "Return")
         return [row for row in rows if row[0] == "assistant" and row[2]]
 
-    _, text, reason, figures = wait_for("an answer", answered, program)[0]
+    _, text, reason, figures = wait_for("an answer", answered, program, log)[0]
     record_property("answered_s", round(time.monotonic() - begun, 1))
     assert len(text) > 20
     assert reason in ("stop", "length")

@@ -10,7 +10,8 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from s3d_core.errors import ModelError, is_out_of_memory
 Progress = Callable[[str, float], None]
 
 _STAMP = "unpacked-from.json"
+_UNPACKING = "Unpacking the model, this once"
 
 
 def unpacked(path: Path, dtype: torch.dtype, progress: Progress) -> Path:
@@ -67,12 +69,13 @@ def _make(path: Path, dtype: torch.dtype, folder: Path, progress: Progress) -> N
         raise ModelError(
             f"Unpacking {path.name} needs {needed / 1e9:.1f} GB in {path.parent}; free some disk space and try again."
         )
-    progress("Unpacking the model, this once", 0.1)
+    progress(_UNPACKING, 0.1)
     staged = folder.with_name(folder.name + ".part")
     shutil.rmtree(staged, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
     try:
-        _unpack(path, dtype, staged)
+        with _told_tensor_by_tensor(progress):
+            _unpack(path, dtype, staged)
         (staged / _STAMP).write_text(json.dumps(source))
         staged.replace(folder)
     except (OSError, SafetensorError) as error:  # safetensors has its own for a disk that is full
@@ -141,6 +144,37 @@ def left_out(path: Path, config: dict) -> dict:
     else:
         return found
     return found | {"rope_parameters": rope}
+
+
+@contextmanager
+def _told_tensor_by_tensor(progress: Progress) -> Iterator[None]:
+    """While it lasts, transformers' bar over the tensors, which it draws on stderr unasked, is our progress instead.
+
+    What `progress` raises comes out as it is.
+    """
+    from transformers import modeling_gguf_pytorch_utils as reading
+
+    bar = reading.tqdm
+    stopped: list[BaseException] = []
+
+    def told(tensors: Sequence, **options) -> Iterator:
+        for done, tensor in enumerate(tensors):
+            try:
+                progress(_UNPACKING, 0.1 + 0.25 * done / len(tensors))
+            except BaseException as error:
+                stopped.append(error)
+                raise
+            yield tensor
+
+    reading.tqdm = told
+    try:
+        yield
+    except ModelError:
+        if stopped:
+            raise stopped[0] from None
+        raise
+    finally:
+        reading.tqdm = bar
 
 
 def _unpack(path: Path, dtype: torch.dtype, folder: Path) -> None:

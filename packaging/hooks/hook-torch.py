@@ -15,9 +15,8 @@ LEFT_OUT = re.compile(
     r"torch\.(testing\._internal|utils\.(tensorboard|benchmark|cpp_extension|bottleneck|model_dump)|test|bin|include)\b"
 )
 
-# torch.jit reads the source of some of torch's own functions while torch is imported; of these parts it reads none.
-_BYTECODE_ALONE = ("_inductor", "_dynamo", "onnx", "_export", "ao", "_vendor")
-module_collection_mode = {"torch": "pyz+py", **{f"torch.{name}": "pyz" for name in _BYTECODE_ALONE}}
+# While it is imported, torch reads the source of some of its own functions and of all its lists of settings.
+module_collection_mode = "pyz+py"
 warn_on_missing_hiddenimports = False
 # The program by which torch shares memory between processes; torch does not start where it is missing.
 manager = Path(get_module_file_attribute("torch")).parent / "bin" / "torch_shm_manager"

@@ -23,6 +23,7 @@ import pytest
 from hub.torch_index import torch_wheel
 
 ROOT = Path(__file__).resolve().parents[2]
+KEY = "a-key-for-this-test"
 PATIENCE = float(os.environ.get("S3D_PATIENCE", "300"))
 
 pytestmark = [pytest.mark.thorough, pytest.mark.skipif(sys.platform != "linux", reason="driven through Xvfb")]
@@ -161,13 +162,13 @@ def test_the_terminal_program_serves(bundle, used, tmp_path):
     log = tmp_path / "said.txt"
     with log.open("w") as output:
         command = [str(bundle / "s3d"), "serve", "--port", "0"]
-        program = psutil.Popen(command, env={**used, "S3D_API_KEY": "a-key"}, stdout=output, stderr=output)
+        program = psutil.Popen(command, env={**used, "S3D_API_KEY": KEY}, stdout=output, stderr=output)
     try:
         wait_for("the server", lambda: "is served at" in log.read_text(), program, log)
         address = log.read_text().partition("is served at ")[2].partition(";")[0]
         question = {"role": "user", "content": "Count to five."}
         asked = json.dumps({"model": "any", "messages": [question], "max_tokens": 12}).encode()
-        headers = {"Authorization": "Bearer a-key", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
         request = urllib.request.Request(f"{address}/chat/completions", asked, headers)
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with direct.open(request, timeout=PATIENCE) as answer:

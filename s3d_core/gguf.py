@@ -24,7 +24,6 @@ from s3d_core.errors import ModelError, is_out_of_memory
 Progress = Callable[[str, float], None]
 
 _STAMP = "unpacked-from.json"
-_UNPACKING = "Unpacking the model, this once"
 
 
 def unpacked(path: Path, dtype: torch.dtype, progress: Progress) -> Path:
@@ -39,7 +38,8 @@ def unpacked(path: Path, dtype: torch.dtype, progress: Progress) -> Path:
         # Two programs at once would write into the same folder.
         with FileLock(_lock(folder)):
             if not _is_made(path, folder):
-                _make(path, dtype, folder, progress)
+                with _told_tensor_by_tensor(progress):
+                    _make(path, dtype, folder, progress)
     return folder
 
 
@@ -69,13 +69,12 @@ def _make(path: Path, dtype: torch.dtype, folder: Path, progress: Progress) -> N
         raise ModelError(
             f"Unpacking {path.name} needs {needed / 1e9:.1f} GB in {path.parent}; free some disk space and try again."
         )
-    progress(_UNPACKING, 0.1)
+    progress("Unpacking the model, this once", 0.1)
     staged = folder.with_name(folder.name + ".part")
     shutil.rmtree(staged, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
     try:
-        with _told_tensor_by_tensor(progress):
-            _unpack(path, dtype, staged)
+        _unpack(path, dtype, staged)
         (staged / _STAMP).write_text(json.dumps(source))
         staged.replace(folder)
     except (OSError, SafetensorError) as error:  # safetensors has its own for a disk that is full
@@ -160,7 +159,7 @@ def _told_tensor_by_tensor(progress: Progress) -> Iterator[None]:
     def told(tensors: Sequence, **options) -> Iterator:
         for done, tensor in enumerate(tensors):
             try:
-                progress(_UNPACKING, 0.1 + 0.25 * done / len(tensors))
+                progress("Unpacking the model, this once", 0.1 + 0.25 * done / len(tensors))
             except BaseException as error:
                 stopped.append(error)
                 raise

@@ -10,7 +10,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ def unpacked(path: Path, dtype: torch.dtype, progress: Progress) -> Path:
         # Two programs at once would write into the same folder.
         with FileLock(_lock(folder)):
             if not _is_made(path, folder):
-                _make(path, dtype, folder, progress)
+                with _told_tensor_by_tensor(progress):
+                    _make(path, dtype, folder, progress)
     return folder
 
 
@@ -142,6 +144,37 @@ def left_out(path: Path, config: dict) -> dict:
     else:
         return found
     return found | {"rope_parameters": rope}
+
+
+@contextmanager
+def _told_tensor_by_tensor(progress: Progress) -> Iterator[None]:
+    """While it lasts, transformers' bar over the tensors, which it draws on stderr unasked, is our progress instead.
+
+    What `progress` raises comes out as it is.
+    """
+    from transformers import modeling_gguf_pytorch_utils as reading
+
+    bar = reading.tqdm
+    stopped: list[BaseException] = []
+
+    def told(tensors: Sequence, **options) -> Iterator:
+        for done, tensor in enumerate(tensors):
+            try:
+                progress("Unpacking the model, this once", 0.1 + 0.25 * done / len(tensors))
+            except BaseException as error:
+                stopped.append(error)
+                raise
+            yield tensor
+
+    reading.tqdm = told
+    try:
+        yield
+    except ModelError:
+        if stopped:
+            raise stopped[0] from None
+        raise
+    finally:
+        reading.tqdm = bar
 
 
 def _unpack(path: Path, dtype: torch.dtype, folder: Path) -> None:

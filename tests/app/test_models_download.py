@@ -229,7 +229,7 @@ def test_a_hub_that_asks_for_too_long_a_wait_is_given_up_at_once(hub):
 
 def test_wrong_content_twice_is_refused(hub):
     hub.faults[FIRST] += [Fault("wrong"), Fault("wrong", at=0.1)]
-    assert f"{FIRST} did not arrive as the hub lists it" in str(refusal())
+    assert f"{FIRST} did not arrive as it is listed" in str(refusal())
     assert not list(places.models_dir().glob(f".downloads/*/files/{FIRST}"))
     assert fetch()
 

@@ -79,6 +79,25 @@ def test_a_gguf_file_is_read_as_the_same_model(file):
     assert loaded.tokenizer.chat_template
 
 
+def test_unpacking_tells_how_far_it_is_and_draws_nothing_itself(file, capsys):
+    told = []
+    load(file, torch.float32, CPU, lambda phase, share: told.append((phase, share)))
+    steps = [share for phase, share in told if phase == "Unpacking the model, this once"]
+    assert len(steps) > 10
+    assert steps == sorted(steps)
+    assert capsys.readouterr().err == ""
+
+
+def test_unpacking_can_be_stopped_between_two_tensors(file):
+    def stop(phase, share) -> None:
+        if share > 0.2:
+            raise InterruptedError("stopped by the user")
+
+    with pytest.raises(InterruptedError, match="stopped by the user"):
+        load(file, torch.float32, CPU, stop)
+    assert read(file).target.depth == 6
+
+
 def test_the_stock_model_has_the_same_weights(folder, file):
     for path in (folder, file):
         assert Target(stock_model(path, torch.float32, CPU)).fingerprint() == read(folder).target.fingerprint()

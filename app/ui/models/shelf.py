@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
+from app.ui.models.gpu import GpuRow
 from app.ui.models.rows import ModelRow
 
 
@@ -68,11 +69,21 @@ class Shelf(QScrollArea):
         column = QVBoxLayout(page)
         column.setContentsMargins(0, 0, 8, 0)
         column.setSpacing(0)
+        self.gpu = GpuRow()
+        column.addWidget(self.gpu)
         for part in (self.downloads, self.installed, self.available, self.nothing):
             column.addWidget(part)
         column.addStretch()
         self.setWidget(page)
         self._text = ""
+
+    def showEvent(self, event) -> None:
+        super().showEvent(event)
+        self.gpu.watch()
+
+    def hideEvent(self, event) -> None:
+        super().hideEvent(event)
+        self.gpu.rest()
 
     @property
     def text(self) -> str:

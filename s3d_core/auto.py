@@ -20,7 +20,8 @@ import torch
 from s3d_core.cache import Cache
 from s3d_core.costs import Costs
 from s3d_core.decode import verify
-from s3d_core.draft import State
+from s3d_core.draft import State, Verdicts
+from s3d_core.grown import Grown
 from s3d_core.lookup import Lookup
 from s3d_core.s3d import S3D
 from s3d_core.sampling import most_likely
@@ -117,6 +118,7 @@ class _Chosen:
         copy: the lookup tree, verified or not.
         copied: tokens expected of it.
         began, drafted: when the round began, and when its draft was there.
+        is_grown: the draft was never there before it was verified.
     """
 
     strategy: str
@@ -125,6 +127,7 @@ class _Chosen:
     copied: float
     began: float
     drafted: float = 0.0
+    is_grown: bool = False
 
 
 class Auto:
@@ -162,14 +165,19 @@ class Auto:
                 for skipped in dict.fromkeys((counts[len(counts) // 2], counts[0], counts[-1])):
                     settings = DraftSettings("s3d", skipped, MAX_DRAFT_LENGTH, tree_size=8)
                     state = State(ids, cache, settings, MAX_DRAFT_LENGTH)
-                    self.costs.measure_draft(skipped, partial(self._s3d.propose, state))
+                    self.costs.measure_draft(skipped, partial(self._draft, state))
                     if time.perf_counter() > ends:
                         break
 
     def _verify(self, cache: Cache, tree: Tree) -> list[int]:
         return most_likely(verify(self._target, cache, 0, tree))
 
-    def propose(self, state: State) -> Tree:
+    def _draft(self, state: State) -> None:
+        tree = self._s3d.propose(state) if self._s3d else Tree()
+        if isinstance(tree, Grown):
+            tree.packed().cpu()  # a device has to be waited for
+
+    def propose(self, state: State) -> Tree | Grown:
         if not self.costs.known:
             self.measure(state.cache)
         began = time.perf_counter()
@@ -189,8 +197,15 @@ class Auto:
         skipped = self._skip_worth_more(worth, copied, price, costs)
         if skipped is not None and self._s3d:
             state.settings = replace(search, strategy="s3d", skipped=skipped)
-            tree, _, _ = self._cut(self._s3d.propose(state), "s3d", price, costs)
+            if self._target.steps is not None:
+                # A tree that grows on the device is verified as it is: the host does not see it before.
+                state.settings = replace(state.settings, tree_size=wished.tree_size)
             chosen.strategy, chosen.skipped = "s3d", skipped
+            grown = self._s3d.propose(state)
+            if isinstance(grown, Grown):
+                self._chosen, chosen.is_grown = chosen, True
+                return grown
+            tree, _, _ = self._cut(grown, "s3d", price, costs)
         state.settings = replace(
             wished,
             strategy=chosen.strategy,
@@ -225,21 +240,25 @@ class Auto:
             return best
         return None
 
-    def learn(self, tree: Tree, logits: torch.Tensor, emitted: list[int]) -> None:
+    def learn(self, tree: Tree, verdicts: Verdicts, emitted: list[int]) -> None:
         chosen, rate = self._chosen, self.rate
         assert chosen is not None
         assert rate is not None
         used = self._s3d if chosen.strategy == "s3d" and self._s3d else self._lookup
-        used.learn(tree, logits, emitted)
+        used.learn(tree, verdicts, emitted)
         accepted = len(emitted) - 1
         ended = time.perf_counter()
         whole, passed = 1000 * (ended - chosen.began), 1000 * (ended - chosen.drafted)
-        self.costs.saw_verify(len(tree) + 1, passed)
+        if chosen.is_grown:
+            self.costs.saw_round(chosen.skipped, len(tree) + 1, whole)
+        else:
+            self.costs.saw_verify(len(tree) + 1, passed)
         rate.saw(len(emitted), whole)
         self._known["lookup"].saw(chosen.copy, emitted)
         if chosen.strategy == "s3d":
             self._known["s3d"].saw(tree, emitted)
-            self.costs.saw_draft(chosen.skipped, whole - passed)
+            if not chosen.is_grown:
+                self.costs.saw_draft(chosen.skipped, whole - passed)
             # All skip counts are judged together: what one brought says what the others would have.
             most = max(self._gains.values())
             self._brings.saw(chosen.copied, accepted * most / self._gains[chosen.skipped])

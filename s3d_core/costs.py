@@ -67,6 +67,10 @@ class Costs:
         """A draft pass of a reply took so long."""
         self._saw(ms / self.draft(skipped))
 
+    def saw_round(self, skipped: int, rows: int, ms: float) -> None:
+        """A draft and a verify pass of a reply took so long together."""
+        self._saw(ms / (self.draft(skipped) + self.verify(rows)[rows]))
+
     def _saw(self, ratio: float) -> None:
         self._pace += _FOLLOWS * max(-_MOST, min(_MOST, math.log(ratio)))
 

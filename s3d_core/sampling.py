@@ -92,6 +92,23 @@ class Sampler:
         noise = -np.log(-np.log(uniform(self.settings.seed, position, tokens)))
         return int(tokens[(held + noise).argmax()])
 
+    def draw_all(self, logits: torch.Tensor, noise: torch.Tensor | None, prefixes: torch.Tensor | None) -> torch.Tensor:
+        """The tokens `[rows]` of rows `[rows, vocabulary]`, without a word to the host; as `draw` of each.
+
+        Args:
+            noise: float64 `[rows, vocabulary]`, Gumbel noise of the rows' positions; None when greedy.
+            prefixes: `[rows, tokens]`, every token id before the one to be drawn, in any order and as often as
+                one likes; None without a penalty.
+        """
+        if self.greedy and not self.penalised:
+            return logits.argmax(dim=-1)
+        scores = logits.float()
+        if self._early:
+            scores = self._early(prefixes, scores.clone())
+        if self._late:
+            scores = self._late(prefixes, scores)
+        return (scores if noise is None else scores.log_softmax(dim=-1) + noise).argmax(dim=-1)
+
     def noise(self, start: int) -> Noise | None:
         """What drafting may know of the draws from position `start` on; None when greedy."""
         return None if self.greedy else Noise(self.settings.seed, start, float(self.settings.temperature))
@@ -102,14 +119,18 @@ def uniform(seed: int, position: int, tokens: np.ndarray) -> np.ndarray:
 
     Each token's number is its own, so those that nobody can draw need none.
     """
-    # Hashed, so that neighbouring seeds and positions share nothing.
-    digest = hashlib.blake2b(f"{seed} {position}".encode(), digest_size=8).digest()
-    key = np.uint64(int.from_bytes(digest, "little"))
-    z = key + (tokens.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    z = np.uint64(noise_key(seed, position)) + (tokens.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     z = z ^ (z >> np.uint64(31))
     return ((z >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+
+
+def noise_key(seed: int, position: int) -> int:
+    """64 bits for a position of a text."""
+    # Hashed, so that neighbouring seeds and positions share nothing.
+    digest = hashlib.blake2b(f"{seed} {position}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little")
 
 
 def _finite(scores: torch.Tensor) -> torch.Tensor:

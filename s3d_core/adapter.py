@@ -21,6 +21,7 @@ from s3d_core.errors import AdapterError
 from s3d_core.kernels.jit import LANES
 from s3d_core.kernels.skinny import Packed
 from s3d_core.layer import LINEARS, Update, Weight, as_tensor
+from s3d_core.pages import Room
 from s3d_core.settings import DraftSettings
 from s3d_core.target import Target
 from s3d_core.trust import read_json
@@ -136,11 +137,13 @@ class Adapter:
         """The same adapter as `target` runs it: in its place, its precisions, and packed if it is."""
         fitted = self.to(target.activations, target.device)
         if target.is_packed:
+            room = Room()
 
             def pack(a: Weight, b: Weight) -> tuple[Weight, Weight]:
                 # Whole blocks of ranks: the rows and columns added are zero.
                 short = -a.shape[0] % LANES
-                return Packed(F.pad(as_tensor(a), (0, 0, 0, short))), Packed(F.pad(as_tensor(b), (0, short)))
+                one, other = F.pad(as_tensor(a), (0, 0, 0, short)), F.pad(as_tensor(b), (0, short))
+                return Packed(one, room), Packed(other, room)
 
             in_precision = self.to(target.dtype, target.device)
             fitted.updates = {

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from s3d_core.errors import is_out_of_memory
+from s3d_core.transfer import send
 
 # Slots beyond what is needed, where memory is short.
 _LITTLE = 32
@@ -116,10 +117,13 @@ class Cache:
     def write(self, layer: int, start: int, key: torch.Tensor, value: torch.Tensor):
         """Put rows' K/V `[kv_heads, rows, head_dim]` at `start` and return views of slots 0 to the last row."""
         end = start + key.shape[1]
-        keys, values = self.keys[layer], self.values[layer]
-        keys[:, start:end] = key
-        values[:, start:end] = value
-        return keys[:, :end], values[:, :end]
+        self.keys[layer][:, start:end] = key
+        self.values[layer][:, start:end] = value
+        return self.read(layer, end)
+
+    def read(self, layer: int, end: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keys and values `[kv_heads, end, head_dim]` of a layer's first slots."""
+        return self.keys[layer][:, :end], self.values[layer][:, :end]
 
     def commit(self, rows: list[int], ids: list[int]) -> None:
         """Move verified rows into contiguous slots behind the committed ones.
@@ -133,11 +137,14 @@ class Cache:
         # Rows already in place (a chain, or the first child of each node) need no copy.
         in_place = next((i for i, row in enumerate(rows) if row != i), len(rows))
         if in_place < len(rows):
-            source = torch.tensor([start + row for row in rows[in_place:]], device=self._options["device"])
-            target = slice(start + in_place, start + len(rows))
-            for block in self._blocks:
-                block[:, :, :, target] = block[:, :, :, source]
+            self._move([start + row for row in rows[in_place:]], start + in_place)
         self.ids += ids
+
+    def _move(self, slots: list[int], first: int) -> None:
+        """Move the K/V of ascending slots to those from `first` on."""
+        source = send(slots, self._options["device"])
+        for block in self._blocks:
+            block[:, :, :, first : first + len(slots)] = block[:, :, :, source]
 
     def rewind(self, length: int) -> None:
         """Forget every committed position from `length` on; their slots are written over later."""

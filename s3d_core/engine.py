@@ -23,7 +23,6 @@ from s3d_core.decode import Limits, prefill, rounds
 from s3d_core.errors import AdapterError, PromptError, SettingError
 from s3d_core.gguf import Progress
 from s3d_core.kernels import jit
-from s3d_core.kernels.skinny import MOST_HEIGHT
 from s3d_core.s3d import S3D
 from s3d_core.sampling import Sampler
 from s3d_core.settings import MAX_DRAFT_LENGTH, MAX_TREE_SIZE, DraftSettings, SamplingSettings
@@ -90,8 +89,6 @@ class Engine:
             "defaults", {}
         )
         if self.target.is_packed:
-            # The current token and eight candidates are just one tile of the packed products.
-            best["tree_size"] = MOST_HEIGHT - 1
             # There a row of the verify pass costs about a twentieth of what a token does.
             best["least_probability"] = 0.06
         return DraftSettings(**best)

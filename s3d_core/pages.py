@@ -1,16 +1,52 @@
-"""Giving memory back to the system: of weights that were mapped from a file, and of a model that is gone."""
+"""Memory in large pages, and giving it back to the system: that of a mapped file's weights, that of a model gone."""
 
 import contextlib
 import ctypes
 import functools
+import math
 import mmap
 import sys
 from collections.abc import Callable
 
 import torch
 
+# The large pages of x86-64. A room is taken from the system a chunk at a time, of which what is not used costs nothing.
+_LARGE, _CHUNK = 2 << 20, 64 << 20
+_LINE = 64
 # Linux's number; unlike MADV_DONTNEED it never loses what was written.
 _MADV_PAGEOUT = 21
+
+
+class Room:
+    """Memory for weights, in large pages where the system has them (Linux).
+
+    A pass reads every weight once, in 65,000 small pages for 270 MB: to look up where each lies takes a tenth to a
+    sixth of its time. The memory goes back when the last tensor made of a chunk is gone.
+    """
+
+    def __init__(self) -> None:
+        self._chunk, self._used = torch.empty(0, dtype=torch.uint8), 0
+
+    def take(self, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+        """A new tensor, of zeros, that begins at a cache line."""
+        size = math.prod(shape) * dtype.itemsize
+        if self._used + size > self._chunk.numel():
+            self._chunk, self._used = _mapped(max(size, _CHUNK)), 0
+        held = self._chunk[self._used : self._used + size]
+        self._used += -(-size // _LINE) * _LINE
+        return held.view(dtype).view(shape)
+
+
+def _mapped(size: int) -> torch.Tensor:
+    """So many bytes of zeros from the system, from the beginning of a large page on."""
+    size = -(-size // _LARGE) * _LARGE
+    if sys.platform != "linux":
+        return torch.zeros(size, dtype=torch.uint8)
+    memory = mmap.mmap(-1, size + _LARGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with contextlib.suppress(OSError):  # a kernel without large pages
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    every = torch.frombuffer(memory, dtype=torch.uint8)
+    return every[-every.data_ptr() % _LARGE :][:size]
 
 
 @functools.cache

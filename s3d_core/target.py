@@ -18,10 +18,11 @@ from s3d_core.errors import ModelError, SettingError
 from s3d_core.families import ARCHITECTURES, family_names
 from s3d_core.graphs import CudaPool, Pool
 from s3d_core.kernels import jit, skinny
+from s3d_core.kernels.kv import PairedCache
 from s3d_core.kernels.runner import CompiledLayers
 from s3d_core.kernels.skinny import Packed
 from s3d_core.layer import LINEARS, Layer, Update, Weight, as_tensor, multiply, take, windows_of
-from s3d_core.pages import give_back
+from s3d_core.pages import Room, give_back
 from s3d_core.settings import MAX_TREE_SIZE
 from s3d_core.steps import Steps
 
@@ -107,7 +108,8 @@ class Target:
         self.fingerprint()
         for matrix in (embedding, *matrices()):
             give_back(matrix)  # the sample has brought in much of each
-        self.head = Packed(head)
+        room = Room()
+        self.head = Packed(head, room)
         # One small tensor of a mapped file would keep all of it in memory, so what is not packed is copied.
         self.embedding = self.head if embedding.data_ptr() == head.data_ptr() else embedding.clone()
         for matrix in (head, embedding):
@@ -117,7 +119,7 @@ class Target:
         for layer in self.layers:
             for name, value in vars(layer).items():
                 if name in LINEARS:
-                    setattr(layer, name, Packed(value))
+                    setattr(layer, name, Packed(value, room))
                     give_back(value)
                 elif isinstance(value, torch.Tensor):
                     setattr(layer, name, value.to(torch.float32, copy=True))
@@ -161,9 +163,10 @@ class Target:
 
     def new_cache(self, most: int | None = None) -> Cache:
         """An empty cache of this model's shape; `most` are the slots that it will need, where that is known."""
-        return Cache(
-            self.depth, self.kv_heads, self.head_dim, self.activations, self.device, most, self.steps is not None
-        )
+        if self._compiled is not None and self._compiled.paired:
+            return PairedCache(self.depth, self.kv_heads, self.head_dim, most)
+        blank = self.steps is not None
+        return Cache(self.depth, self.kv_heads, self.head_dim, self.activations, self.device, most, blank)
 
     def most_skipped(self) -> int:
         """The largest number of layers a draft pass may leave out: two are always kept."""

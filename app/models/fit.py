@@ -192,7 +192,10 @@ def usual_precision(is_gpu: bool) -> str:
 
 @functools.cache
 def packs_here() -> bool:
-    """Whether this CPU runs packed layers (see `s3d_core.kernels`), whose activations and K/V are float32."""
+    """Whether this CPU runs packed layers (see `s3d_core.kernels`), whose activations are float32.
+
+    So are their K/V, unless the processor multiplies bfloat16 pair by pair.
+    """
     wide = {"avx512f", "avx512bw", "avx512dq", "avx512vl"}
     return wide <= _cpu_flags() and platform.machine() == "x86_64" and find_spec("llvmlite") is not None
 
@@ -219,11 +222,12 @@ def _sizes(shape: Shape, choice: Choice, memory: MemoryReading, adapter: bool) -
     size = PRECISIONS[choice.precision]
     packed = not memory.is_gpu and packs_here() and choice.precision != "float16"
     held = 4 if packed else size
+    pairs = packed and choice.precision == "bfloat16" and "avx512_bf16" in _cpu_flags() and shape.head_dim % 16 == 0
     weights = size * shape.parameters
     return Fit(
         choice=choice,
         weights=weights,
-        cache=_cache_bytes(shape, choice.context, held, memory.is_gpu),
+        cache=_cache_bytes(shape, choice.context, 2 if pairs else held, memory.is_gpu),
         adapter=_adapter_bytes(shape, size) if adapter else 0,
         working=_working_bytes(shape, choice.context, held, memory.is_gpu),
         total=memory.total,

@@ -10,20 +10,20 @@ is the faster one, the half before it and the half behind it are a function each
 import ctypes
 import functools
 
-from s3d_core.kernels import jit
+from s3d_core.kernels import jit, pairs
 from s3d_core.kernels.jit import LANES
 from s3d_core.kernels.skinny import Layout, compiled_product
 from s3d_core.kernels.steps import attend, gate_up, gather, turn_heads
 from s3d_core.kernels.worker import ARGUMENTS, LINEARS, Shape, Worker
 
 
-def _before(worker: Worker) -> None:
-    """Norm, query/key/value, rotary embedding, K/V into the cache."""
+def _before(worker: Worker, narrow: bool = False) -> None:
+    """Norm, query/key/value (queries as bfloat16 where `narrow`), rotary embedding, K/V into the cache."""
     shape = worker.shape
     worker.norm("attention_norm")
     bias = worker.weight("qkv_bias") if shape.biased else 0
     worker.product("qkv", "normed", shape.hidden, "wide", shape.projected, bias, 0, LANES * 4 if shape.biased else 0)
-    turn_heads(worker)
+    turn_heads(worker, narrow)
 
 
 def _behind(worker: Worker) -> None:
@@ -40,7 +40,8 @@ def _behind(worker: Worker) -> None:
 def compiled_layer(shape: Shape):
     """A whole layer: a function of (layer, pass, keys, values, mask, threads), the addresses of what
     `LAYER` and `PASS` list, of the cache, and of an additive mask `[rows, masked]`."""
-    return _compile({"layer": (_before, attend, _behind)}, shape)[0]
+    before, among = (_before, attend) if not shape.paired else (functools.partial(_before, narrow=True), pairs.attend)
+    return _compile({"layer": (before, among, _behind)}, shape)[0]
 
 
 @functools.cache

@@ -255,6 +255,12 @@ class Code:
         function = self.external("llvm.x86.avx512bf16.dpbf16ps.512", kinds[0], kinds)
         return self.b.call(function, [total, self.b.bitcast(one, pairs), self.b.bitcast(other, pairs)])
 
+    def element(self, vector, i: int):
+        """The i-th element of a vector; a scalar is its own."""
+        if not isinstance(vector.type, self.ir.VectorType):
+            return vector
+        return self.b.extract_element(vector, self.ir.Constant(self.i32, i))
+
     def narrow(self, value):
         """Float32 as the bits of the nearest bfloat16, ties to even."""
         width = getattr(value.type, "count", 1)

@@ -42,6 +42,7 @@ class CompiledLayers:
             "normed_heads": layer.query_norm is not None,
             "is_bf16": layer.o.layout.is_bf16,
             "dots": layer.o.layout.dots,
+            "paired": layer.o.layout.dots and target.head_dim % LANES == 0,
         }
         self._rotary = int(target.rope(torch.zeros(1, dtype=torch.int64), 0)[0].shape[-1])
         self._stock = {i: self._table(layer, None) for i, layer in enumerate(target.layers)}
@@ -55,6 +56,11 @@ class CompiledLayers:
         self._work, self._head = (ctypes.c_int64 * len(PASS))(), (ctypes.c_int64 * len(LAYER))()
         self._compile(0, MOST_HEIGHT)
         functions.compiled_head(self._shape(0, 0), target.head.shape[0])
+
+    @property
+    def paired(self) -> bool:
+        """Whether keys and values are a `PairedCache`'s."""
+        return self._fixed["paired"]
 
     @staticmethod
     def suits(target) -> bool:
@@ -112,7 +118,7 @@ class CompiledLayers:
         height, work = self._prepare(x, end)
         cos, sin = (t.contiguous() for t in rope)
         work[_AT["cos"]], work[_AT["sin"]], work[_AT["start"]] = cos.data_ptr(), sin.data_ptr(), start
-        work[_AT["head_stride"]] = 4 * cache.capacity * target.head_dim
+        work[_AT["head_stride"]] = cache.keys[0].stride(0) * cache.keys[0].element_size()
         masks = self._masks(positions, start, visible)
         plan = self._plan(updates is not None, rows > _MOST_ROWS)
         rank = self._rank if updates is not None else 0
@@ -129,7 +135,8 @@ class CompiledLayers:
             before, behind = compiled
             before(table, work_at, keys.data_ptr(), values.data_ptr(), 0, threads)
             query = self._buffers["query"][: rows * target.heads].view(1, target.kv_heads, -1, target.head_dim)
-            attended = F.scaled_dot_product_attention(query, keys[None, :, :end], values[None, :, :end], attn_mask=mask)
+            keys, values = cache.read(i, end)
+            attended = F.scaled_dot_product_attention(query, keys[None], values[None], attn_mask=mask)
             work[_AT["attended_head"]], work[_AT["attended_row"]] = 4 * attended.stride(1), 4 * attended.stride(2)
             behind(table, work_at, attended.data_ptr(), 0, 0, threads)
         return self._buffers["x"][:rows]

@@ -4,11 +4,12 @@ Verifying 17 rows should cost about what one row does, since both read every wei
 usual libraries are made for one row or for hundreds: in between they take two to four times as
 long, which would eat the whole gain of drafting. Here the weight is packed in blocks of 16
 outputs; up to three blocks at a time are read once (three streams come faster from memory than
-one), widened from bfloat16 on the way where need be, and multiplied with all rows while they are
-in registers. Two bfloat16 of successive inputs share a 32-bit lane, so that widening takes one
-operation each; where the processor multiplies and adds such pairs itself, the rows are rounded to
-bfloat16 too and nothing is widened. Every output is summed in the same order whatever the number of rows, so a row's
-result does not depend on its company.
+one; many rows leave registers to one), widened from bfloat16 on the way where need be, and
+multiplied with all rows while they are in registers. Two bfloat16 of successive inputs share a
+32-bit lane, so that widening takes one operation each; where the processor multiplies and adds
+such pairs itself, the rows are rounded to bfloat16 too and nothing is widened. Every output is
+summed in the same order whatever the number of rows, so a row's result does not depend on its
+company.
 """
 
 import ctypes
@@ -20,15 +21,19 @@ import torch.nn.functional as F
 
 from s3d_core.kernels import jit
 from s3d_core.kernels.jit import LANES, Code
+from s3d_core.pages import Room
 
-# Most rows multiplied at once: with 3 blocks they make 27 sums, which leaves five of the 32 registers to weights.
-MOST_HEIGHT = 9
+# Most rows multiplied at once: with one block they make so many sums, of 32 registers.
+MOST_HEIGHT = 24
+# Sums that leave registers enough to weights and a row's number.
+_MOST_SUMS = 28
 _UNROLL = 4
 # Multiplications below which waking the other threads takes longer than they save.
 _WORTH_THREADS = 500_000
 # Blocks multiplied at once.
 _WIDTHS = (3, 2, 1)
-# Weights are asked for this many bytes ahead, more than the hardware does by itself.
+# Weights are asked for this many bytes ahead in each stream, more than the hardware does by itself; in a lone one twice
+# as many.
 _AHEAD = 4096
 # Arguments of a compiled product.
 _ARGUMENTS = 12
@@ -71,15 +76,19 @@ class Layout:
 class Packed:
     """A weight `[out, in]` packed for few rows.
 
+    Args:
+        room: where it is put; None for a room of its own.
+
     Attributes:
         blocks: `[out / 16, in, 16, 1]` in float32, `[out / 16, in / 2, 16, 2]` in bfloat16.
     """
 
-    def __init__(self, weight: torch.Tensor):
+    def __init__(self, weight: torch.Tensor, room: Room | None = None):
         out, into = weight.shape
         self.layout = Layout.of(out, into, weight.dtype == torch.bfloat16)
         self._pair = 2 if self.layout.is_bf16 else 1
-        self.blocks = weight.detach().view(out // LANES, LANES, -1, self._pair).transpose(1, 2).contiguous()
+        blocks = weight.detach().view(out // LANES, LANES, -1, self._pair).transpose(1, 2)
+        self.blocks = (room or Room()).take(tuple(blocks.shape), weight.dtype).copy_(blocks)
         self.shape = weight.shape
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
@@ -233,11 +242,13 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
             half = b.shl(pair, ir.Constant(words, [16] * LANES))
         return b.bitcast(half, vector)
 
-    def multiply(matrix, panel, tile_x, length, is_last, sums):
-        """Add the products with one panel of a matrix to the sums, one vector per (row, block of the panel)."""
+    def multiply(matrix, blocks, tile_x, length, is_last, sums):
+        """Add the products with some blocks of a matrix to the sums, one vector per (row, block)."""
         # The first tile reads a panel from memory; while the last one multiplies with it, the next is asked for.
-        ahead = b.select(is_last, code.whole(layout.block_bytes(length)), code.whole(_AHEAD))
-        starts = [code.at(matrix, code.times(block(panel, i), layout.block_bytes(length))) for i in range(width)]
+        ahead = b.select(
+            is_last, code.whole(layout.block_bytes(length)), code.whole(_AHEAD if len(blocks) > 1 else 2 * _AHEAD)
+        )
+        starts = [code.at(matrix, code.times(block, layout.block_bytes(length))) for block in blocks]
 
         def body(k, sums):
             sums = list(sums)
@@ -251,8 +262,8 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
                     for r in range(rows):
                         pair = code.load(code.at(tile_x, code.times(k, 2), 2 * (r * length + u)), code.i32)
                         pair = code.spread(pair, LANES)
-                        for i in range(width):
-                            at = r * width + i
+                        for i in range(len(blocks)):
+                            at = r * len(blocks) + i
                             sums[at] = code.dot(factors[i], pair, sums[at])
                     continue
                 for v in range(inputs):
@@ -260,29 +271,35 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
                     for r in range(rows):
                         value = code.load(code.at(tile_x, code.times(k, 4), 4 * (r * length + u + v)), code.f32)
                         value = code.spread(value, LANES)
-                        for i in range(width):
-                            at = r * width + i
+                        for i in range(len(blocks)):
+                            at = r * len(blocks) + i
                             sums[at] = code.call_float("fma", factors[i], value, sums[at])
             return sums
 
         return code.fold(0, length, _UNROLL, sums, body)
 
-    with code.loop(first, end) as panel, code.loop(0, tiles) as tile:
-        sums = [code.number(0.0, LANES)] * (rows * width)
+    def finish(tile, blocks):
+        sums = [code.number(0.0, LANES)] * (rows * len(blocks))
         is_last = b.and_(b.icmp_signed(">", tile, code.whole(0)), b.icmp_signed("==", code.add(tile, 1), tiles))
-        sums = multiply(weights, panel, code.at(x, code.times(tile, rows * into * unit)), into, is_last, sums)
+        sums = multiply(weights, blocks, code.at(x, code.times(tile, rows * into * unit)), into, is_last, sums)
         if rank:
-            sums = multiply(low, panel, code.at(low_x, code.times(tile, rows * rank * unit)), rank, is_last, sums)
+            sums = multiply(low, blocks, code.at(low_x, code.times(tile, rows * rank * unit)), rank, is_last, sums)
         for r in range(rows):
             row = code.add(code.times(tile, rows), r)
             out_bytes = 2 if narrow else 4
             row_bytes = code.times(row, code.times(panels, width * LANES * out_bytes))
-            for i in range(width):
-                column = block(panel, i)
-                added = code.load(code.at(base, code.times(row, base_row), code.times(column, base_column)), vector)
-                place = code.at(y, row_bytes, code.times(column, LANES * out_bytes))
-                result = b.fadd(sums[r * width + i], added)
+            for i, block in enumerate(blocks):
+                added = code.load(code.at(base, code.times(row, base_row), code.times(block, base_column)), vector)
+                place = code.at(y, row_bytes, code.times(block, LANES * out_bytes))
+                result = b.fadd(sums[r * len(blocks) + i], added)
                 code.store(code.narrow(result) if narrow else result, place)
+
+    if width > 1 and rows * width <= _MOST_SUMS:
+        with code.loop(first, end) as panel, code.loop(0, tiles) as tile:
+            finish(tile, [block(panel, i) for i in range(width)])
+    else:
+        with code.loop(0, width) as stream, code.loop(first, end) as panel, code.loop(0, tiles) as tile:
+            finish(tile, [code.add(panel, code.times(panels, stream))])
     b.ret_void()
     jit.compile_module(module)
     return name

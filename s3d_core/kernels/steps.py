@@ -2,13 +2,19 @@
 
 import math
 
-from s3d_core.kernels.jit import LANES, Code
+from s3d_core.kernels import pairs
+from s3d_core.kernels.exponential import exp, exponentials
+from s3d_core.kernels.jit import LANES
 from s3d_core.kernels.skinny import Layout, call_product
 from s3d_core.kernels.worker import Worker
 
 
-def turn_heads(worker: Worker) -> None:
-    """Rotate queries and keys (normed first where the model does) and put them and the values in their places."""
+def turn_heads(worker: Worker, narrow: bool) -> None:
+    """Rotate queries and keys (normed first where the model does) and put them and the values in their places.
+
+    Args:
+        narrow: queries as bfloat16, for attention over pairs.
+    """
     code, shape = worker.code, worker.shape
     dim, half = shape.head_dim, shape.rotary // 2
     keys, values = (worker.place(v) for v in worker.task[2:4])
@@ -16,11 +22,12 @@ def turn_heads(worker: Worker) -> None:
     start, head_stride = worker.size("start"), worker.size("head_stride")
     width = math.gcd(half, LANES) if half else 1
     rest = math.gcd(dim - shape.rotary, LANES) if shape.rotary < dim else 1
+    lanes = math.gcd(dim, LANES)
 
-    def turned(row, source, goal, norm):
+    def turned(row, source, norm, put):
+        """Give the parts of a turned head to `put(value, first dimension)`."""
         scale, factors = None, None
         if norm is not None:
-            lanes = math.gcd(dim, LANES)
             squares = code.number(0.0, lanes)
             for d in range(0, dim, lanes):
                 value = code.load(code.at(source, 4 * d), code.floats(lanes))
@@ -39,29 +46,56 @@ def turn_heads(worker: Worker) -> None:
             c, s = (code.load(code.at(p, angle, 4 * d), code.floats(width)) for p in (cos, sin))
             one, other = part(d, width), part(d + half, width)
             minus = code.b.fneg(code.b.fmul(other, s))
-            code.store(code.call_float("fma", one, c, minus), code.at(goal, 4 * d))
-            turned_other = code.call_float("fma", other, c, code.b.fmul(one, s))
-            code.store(turned_other, code.at(goal, 4 * (d + half)))
+            put(code.call_float("fma", one, c, minus), d)
+            put(code.call_float("fma", other, c, code.b.fmul(one, s)), d + half)
         for d in range(shape.rotary, dim, rest):
-            code.store(part(d, rest), code.at(goal, 4 * d))
+            put(part(d, rest), d)
 
-    lanes = math.gcd(dim, LANES)
-    with code.loop(worker.thread, worker.rows, worker.team) as row:
-        source = code.at(wide, code.times(row, shape.projected * 4))
-        slot = code.times(code.add(start, row), dim * 4)
-        with code.loop(0, shape.heads) as head:
-            goal = code.at(query, code.times(code.add(code.times(head, worker.rows), row), dim * 4))
-            norm = "query_norm" if shape.normed_heads else None
-            turned(row, code.at(source, code.times(head, dim * 4)), goal, norm)
-        with code.loop(0, shape.kv_heads) as head:
-            goal = code.at(keys, code.times(head, head_stride), slot)
-            norm = "key_norm" if shape.normed_heads else None
-            turned(row, code.at(source, code.times(code.add(head, shape.heads), dim * 4)), goal, norm)
-        with code.loop(0, shape.kv_heads) as head:
-            value = code.at(source, code.times(code.add(head, shape.heads + shape.kv_heads), dim * 4))
-            goal = code.at(values, code.times(head, head_stride), slot)
-            for d in range(0, dim, lanes):
-                code.store(code.load(code.at(value, 4 * d), code.floats(lanes)), code.at(goal, 4 * d))
+    def source_of(row, head):
+        return code.at(wide, code.times(row, shape.projected * 4), code.times(head, dim * 4))
+
+    def put_query(row, head):
+        goal = code.times(code.add(code.times(head, worker.rows), row), dim * (2 if narrow else 4))
+        norm = "query_norm" if shape.normed_heads else None
+
+        def put(value, d):
+            place = code.at(query, goal, (2 if narrow else 4) * d)
+            code.store(code.narrow(value) if narrow else value, place, 2 if narrow else 4)
+
+        turned(row, source_of(row, head), norm, put)
+
+    def put_key(row, head):
+        slot, goal = code.add(start, row), code.at(keys, code.times(head, head_stride))
+        norm = "key_norm" if shape.normed_heads else None
+        place = pairs.key_place(code, goal, slot, dim) if shape.paired else code.at(goal, code.times(slot, dim * 4))
+
+        def put(value, d):
+            if shape.paired:
+                pairs.put_key(code, value, place, d)
+            else:
+                code.store(value, code.at(place, 4 * d))
+
+        turned(row, source_of(row, code.add(head, shape.heads)), norm, put)
+
+    def put_value(row, head):
+        slot, goal = code.add(start, row), code.at(values, code.times(head, head_stride))
+        source = source_of(row, code.add(head, shape.heads + shape.kv_heads))
+        place = pairs.value_place(code, goal, slot, dim) if shape.paired else code.at(goal, code.times(slot, dim * 4))
+        for d in range(0, dim, lanes):
+            value = code.load(code.at(source, 4 * d), code.floats(lanes))
+            if shape.paired:
+                pairs.put_value(code, value, place, d)
+            else:
+                code.store(value, code.at(place, 4 * d))
+
+    with code.loop(worker.thread, worker.rows, worker.team) as row, code.loop(0, shape.heads) as head:
+        put_query(row, head)
+    # Slots side by side share lines of the processor's cache, which two threads had better not write in turn.
+    with code.loop(worker.thread, shape.kv_heads, worker.team) as head, code.loop(0, worker.rows) as row:
+        put_key(row, head)
+    last = code.b.sub(code.add(worker.team, -1), worker.thread)
+    with code.loop(last, shape.kv_heads, worker.team) as head, code.loop(0, worker.rows) as row:
+        put_value(row, head)
 
 
 def gather(worker: Worker) -> None:
@@ -103,31 +137,10 @@ def gate_up(worker: Worker) -> None:
             at = code.add(code.times(row, width), column)
             source = code.at(wide, code.times(at, 4))
             gate = code.load(source, code.floats(LANES))
-            down = code.b.fadd(code.number(1.0, LANES), _exp(code, code.b.fneg(gate)))
+            down = code.b.fadd(code.number(1.0, LANES), exp(code, code.b.fneg(gate)))
             result = code.b.fmul(code.b.fdiv(gate, down), code.load(code.at(source, up), code.floats(LANES)))
             worker.put(result, code.at(active, code.times(at, worker.unit)))
     code.barrier()
-
-
-def _exp(code: Code, x):
-    """exp of a vector: a power of two times a Taylor polynomial on [-ln 2 / 2, ln 2 / 2]; about one ulp."""
-    b = code.b
-
-    def number(value):
-        return code.number(value, LANES)
-
-    # Far below, the result is some 1e-38 and not yet a number that slows the processor down.
-    x = code.call_float("minnum", code.call_float("maxnum", x, number(-87.0)), number(88.0))
-    power = code.call_float("rint", b.fmul(x, number(1 / math.log(2))))
-    # ln 2 in two parts, the first of few bits, so that the difference is exact.
-    rest = code.call_float("fma", power, number(-0.693359375), x)
-    rest = code.call_float("fma", power, number(0.693359375 - math.log(2)), rest)
-    value = number(1 / math.factorial(7))
-    for degree in range(6, -1, -1):
-        value = code.call_float("fma", value, rest, number(1 / math.factorial(degree)))
-    whole = b.fptosi(power, code.integers(LANES))
-    bits = b.shl(b.add(whole, code.ir.Constant(whole.type, [127] * LANES)), code.ir.Constant(whole.type, [23] * LANES))
-    return b.fmul(value, b.bitcast(bits, code.floats(LANES)))
 
 
 def attend(worker: Worker) -> None:
@@ -179,7 +192,7 @@ def attend(worker: Worker) -> None:
                 place = code.at(scores, code.times(line, g), code.times(code.add(open_slots, slot), 4))
                 code.store(b.fadd(code.load(place, code.f32), added), place)
         for g in range(group):
-            _exponentials(code, code.at(scores, code.times(line, g)), slots, rounded)
+            exponentials(code, code.at(scores, code.times(line, g)), slots, rounded)
 
         def weigh(slot, sums, values=values):
             value = [code.load(code.at(values, code.times(slot, dim * 4), 4 * d), vector) for d in parts]
@@ -204,24 +217,3 @@ def attend(worker: Worker) -> None:
                 result = b.fmul(sums[g * len(parts) + i], inverse)
                 worker.put(result, code.at(goal, worker.unit * d))
     code.barrier()
-
-
-def _exponentials(code: Code, line, slots, rounded) -> None:
-    """Replace a line of scores by their exponentials over the largest; those of hidden slots are 0."""
-    b, vector = code.b, code.floats(LANES)
-    lowest = code.number(-3.0e38)
-    with code.loop(slots, rounded) as slot:
-        code.store(lowest, code.at(line, code.times(slot, 4)))
-
-    def larger(slot, held):
-        return [code.call_float("maxnum", held[0], code.load(code.at(line, code.times(slot, 4)), vector))]
-
-    largest = code.fold(0, rounded, LANES, [code.spread(lowest, LANES)], larger)[0]
-    reduce = code.external(f"llvm.vector.reduce.fmax.v{LANES}f32", code.f32, [vector])
-    largest = code.spread(b.call(reduce, [largest]), LANES)
-    hidden, nothing = code.number(-1.0e38, LANES), code.number(0.0, LANES)
-    with code.loop(0, rounded, LANES) as slot:
-        place = code.at(line, code.times(slot, 4))
-        score = code.load(place, vector)
-        weight = _exp(code, b.fsub(score, largest))
-        code.store(b.select(b.fcmp_ordered(">", score, hidden), weight, nothing), place)

@@ -23,7 +23,8 @@ PASS = (
 
 `x` `[tiles * height, hidden]` is the residual stream; `normed`, `low`, `wide`, `active` are scratch of
 that many rows, of which `normed`, `low` and `active` are multiplied and so bfloat16 where products want
-that (`skinny.Layout.dots`); `query` `[heads, rows, head_dim]`; `scores` `[threads, heads / kv_heads, slots]` with
+that (`skinny.Layout.dots`); `query` `[heads, rows, head_dim]`, bfloat16 where attention is over pairs
+(`pairs.attend`); `scores` `[threads, heads / kv_heads, slots]` with
 `score_stride` bytes a line; `cos`, `sin` `[rows, rotary]`. `start` is the first cache slot to write,
 `head_stride` the bytes from one head's keys to the next's, and `masked` the number of last slots that
 the mask is for. `attended_head` and `attended_row` are the bytes from one key head, and from one of
@@ -41,6 +42,7 @@ class Shape:
         rank: rank of the low-rank updates, a multiple of 16, or 0 for the stock layer.
         normed_heads: queries and keys have norms of their own.
         dots: what is multiplied with weights is rounded to bfloat16 (see `skinny.Layout`).
+        paired: keys and values are pairs of bfloat16 (see `pairs`).
     """
 
     hidden: int
@@ -54,6 +56,7 @@ class Shape:
     normed_heads: bool
     is_bf16: bool
     dots: bool
+    paired: bool
     rank: int
 
     @property

@@ -89,7 +89,20 @@ def test_an_eight_gigabyte_gpu_holds_phi3_in_half_precision_tightly_or_not_at_al
     assert estimate(shape, "float16", 4096, memory(12, others=0.3, gpu=True)).verdict is Verdict.FITS
 
 
-def test_a_model_is_refused_only_where_no_context_helps(tmp_path):
+def test_keys_and_values_take_half_where_they_are_pairs_of_bfloat16(monkeypatch):
+    monkeypatch.setattr(fit, "packs_here", lambda: True)
+    shape, flags = Shape.from_config(PHI3), fit._cpu_flags()
+    sizes = {}
+    for has in (False, True):
+        here = flags | {"avx512_bf16"} if has else flags - {"avx512_bf16"}
+        monkeypatch.setattr(fit, "_cpu_flags", lambda here=here: here)
+        sizes[has] = [estimate(shape, precision, 4096, memory(64)).cache for precision in ("bfloat16", "float32")]
+    assert sizes[False][0] == sizes[False][1] == sizes[True][1] == 2 * sizes[True][0]
+
+
+def test_a_model_is_refused_only_where_no_context_helps(tmp_path, monkeypatch):
+    flags = fit._cpu_flags() - {"avx512_bf16"}
+    monkeypatch.setattr(fit, "_cpu_flags", lambda: flags)
     folder = tmp_path / "phi"
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps(PHI3))

@@ -25,13 +25,19 @@ def tree_of(rows, seed=0):
     return tree
 
 
+def fill(cache, dice, scale=1.0):
+    """Random K/V in every slot."""
+    for i, keys in enumerate(cache.keys):
+        key, value = (scale * torch.randn(keys.shape, generator=dice).bfloat16().float() for _ in range(2))
+        cache.write(i, 0, key, value)
+
+
 def run_pass(target, context, rows, updates=None, layers=None):
     """Logits and the cache's K/V after a pass of a random tree behind a random cache."""
     dice = torch.Generator().manual_seed(rows)
     cache = target.new_cache()
     cache.reserve(context + rows)
-    for tensor in (*cache.keys, *cache.values):
-        tensor.copy_(torch.randn(tensor.shape, generator=dice))
+    fill(cache, dice)
     cache.ids = list(range(context))
     tree = tree_of(rows)
     x = torch.randn(rows, target.embedding.shape[1], generator=dice)
@@ -39,8 +45,7 @@ def run_pass(target, context, rows, updates=None, layers=None):
     with torch.inference_mode():
         x = target.cached_pass(x, positions, context + tree.depth, cache, tree.visible(), layers, updates)
         logits = target.logits(x)
-    end = context + rows
-    return logits, torch.stack([t[:, :end] for t in (*cache.keys, *cache.values)])
+    return logits, torch.stack([torch.stack(cache.read(i, context + rows)) for i in range(target.depth)])
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -73,7 +78,8 @@ def test_a_draft_pass_is_torchs(name):
 
 
 @pytest.mark.parametrize("instructions", ["as this machine does", "without dot products"])
-@pytest.mark.parametrize("name", ["llama", "qwen2", "qwen3", "phi3 partial rotary"])
+# The third and the last have heads of 16 numbers, for which keys and values are pairs of bfloat16 as well.
+@pytest.mark.parametrize("name", ["llama", "qwen2", "qwen3", "phi3 partial rotary", "phi4 mini"])
 def test_bfloat16_is_torchs_but_for_its_rounding(name, instructions, monkeypatch):
     if instructions == "without dot products":
         monkeypatch.setattr(jit, "dots_bf16", lambda: False)
@@ -84,19 +90,21 @@ def test_bfloat16_is_torchs_but_for_its_rounding(name, instructions, monkeypatch
     adapter = random_adapter(stock)
     assert packed.pack()
     fitted, kept = adapter.fit(packed), stock.kept_layers(2)
-    for rows in (1, 4, 9, 12):
+    for rows in (1, 4, 9, 12, 24, 70):
         passes = [(None, None, None), (fitted.updates, adapter.fit(stock).updates, kept)]
         for updates, expected_updates, layers in passes:
             got, _ = run_pass(packed, 30, rows, updates, layers)
             expected, _ = run_pass(stock, 30, rows, expected_updates, layers)
-            # Rounding each product's rows to eight bits moves the logits by some hundredths of their spread.
-            assert (got - expected).std() < 0.03 * expected.std()
+            # Rounding each product's rows to eight bits moves the logits by some hundredths of their spread;
+            # the last model makes more of it, with pairs of K/V or without.
+            assert (got - expected).std() < (0.15 if name == "phi4 mini" else 0.03) * expected.std()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
-def test_a_rows_result_is_the_same_in_every_tree(dtype):
+@pytest.mark.parametrize("name", ["llama", "phi4 mini"])
+def test_a_rows_result_is_the_same_in_every_tree(name, dtype):
     """To the last bit: else near ties fall differently with every draft, often so in bfloat16."""
-    target = Target(build("llama").to(dtype))
+    target = Target(build(name).to(dtype))
     assert target.pack()
     cache = target.new_cache()
     prompt = [3 + i % 80 for i in range(37)]
@@ -127,8 +135,7 @@ def test_scores_far_apart_stay_finite():
     target.pack()
     cache = target.new_cache()
     cache.reserve(40)
-    for tensor in (*cache.keys, *cache.values):
-        tensor.copy_(torch.randn(tensor.shape) * 1000)
+    fill(cache, torch.Generator().manual_seed(0), 1000.0)
     cache.ids = list(range(30))
     x = torch.randn(1, target.embedding.shape[1])
     with torch.inference_mode():

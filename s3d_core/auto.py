@@ -13,7 +13,8 @@ import torch
 from s3d_core.cache import Cache
 from s3d_core.costs import Costs
 from s3d_core.decode import verify
-from s3d_core.draft import State
+from s3d_core.draft import State, Verdicts
+from s3d_core.grown import Grown
 from s3d_core.lookup import Lookup
 from s3d_core.policy import WIDEST, Policy
 from s3d_core.s3d import S3D
@@ -44,7 +45,9 @@ class Auto:
         self.policy = Policy(_gains(card or {}) if s3d else {}, Costs())
         self._text: list[int] | None = None
         self._skipped: int | None = None
-        self._began = self._drafted = 0.0
+        self._began = 0.0
+        # When the draft was there; None where it grew on the device and was never there before it was verified.
+        self._drafted: float | None = None
 
     @torch.inference_mode()
     def measure(self, cache: Cache, budget_s: float = _BUDGET_S) -> None:
@@ -60,14 +63,19 @@ class Auto:
                 for skipped in dict.fromkeys((counts[len(counts) // 2], counts[0], counts[-1])):
                     settings = DraftSettings("s3d", skipped, MAX_DRAFT_LENGTH, tree_size=8)
                     state = State(ids, cache, settings, MAX_DRAFT_LENGTH)
-                    costs.measure_draft(skipped, partial(self._s3d.propose, state))
+                    costs.measure_draft(skipped, partial(self._draft, state))
                     if time.perf_counter() > ends:
                         break
 
     def _verify(self, cache: Cache, tree: Tree) -> list[int]:
         return most_likely(verify(self._target, cache, 0, tree))
 
-    def propose(self, state: State) -> Tree:
+    def _draft(self, state: State) -> None:
+        tree = self._s3d.propose(state) if self._s3d else Tree()
+        if isinstance(tree, Grown):
+            tree.packed().cpu()  # a device has to be waited for
+
+    def propose(self, state: State) -> Tree | Grown:
         policy = self.policy
         if not policy.costs.known:
             self.measure(state.cache)
@@ -79,11 +87,18 @@ class Auto:
         search = replace(wished, draft_length=MAX_DRAFT_LENGTH, tree_size=WIDEST, least_probability=policy.least())
         state.settings = replace(search, strategy="lookup")
         tree, self._skipped = policy.weigh(self._lookup.propose(state))
+        self._drafted = None
         strategy, skipped = "lookup" if tree.tokens else "plain", wished.skipped
         if self._skipped is not None and self._s3d:
             strategy, skipped = "s3d", self._skipped
             state.settings = replace(search, strategy=strategy, skipped=skipped)
-            tree = policy.cut(self._s3d.propose(state))
+            if self._target.steps is not None:
+                # A tree that grows on the device is verified as it is: the host does not see it before.
+                state.settings = replace(state.settings, tree_size=wished.tree_size)
+            grown = self._s3d.propose(state)
+            if isinstance(grown, Grown):
+                return grown
+            tree = policy.cut(grown)
         state.settings = replace(
             wished,
             strategy=strategy,
@@ -94,13 +109,13 @@ class Auto:
         self._drafted = time.perf_counter()
         return tree
 
-    def learn(self, tree: Tree, logits: torch.Tensor, emitted: list[int]) -> None:
+    def learn(self, tree: Tree, verdicts: Verdicts, emitted: list[int]) -> None:
         used = self._s3d if self._skipped is not None and self._s3d else self._lookup
-        used.learn(tree, logits, emitted)
+        used.learn(tree, verdicts, emitted)
         ended = time.perf_counter()
-        self.policy.saw(
-            tree, self._skipped, emitted, 1000 * (self._drafted - self._began), 1000 * (ended - self._drafted)
-        )
+        draft_ms = None if self._drafted is None else 1000 * (self._drafted - self._began)
+        whole_ms = 1000 * (ended - self._began)
+        self.policy.saw(tree, self._skipped, emitted, draft_ms, whole_ms)
 
 
 def _gains(card: Mapping) -> dict[int, float]:

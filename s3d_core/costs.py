@@ -77,6 +77,10 @@ class Costs:
         """A draft pass of a reply took so long."""
         self._draft_pace += _step(ms / self.draft(skipped))
 
+    def saw_round(self, skipped: int, rows: int, ms: float) -> None:
+        """A draft and a verify pass of a reply took so long together."""
+        self._pace += _step(ms / (self.draft(skipped) + self.verify(rows)[rows]))
+
 
 def _step(ratio: float) -> float:
     return _FOLLOWS * max(-_MOST, min(_MOST, math.log(ratio)))

@@ -170,10 +170,9 @@ class Engine:
         one = torch.ones(1, 1, dtype=torch.bool, device=self.target.device)
         at = len(self.cache)
         position = torch.tensor([at], device=self.target.device)
-        row = self.target.embed(torch.tensor([token], device=self.target.device))
+        row = torch.tensor([token], device=self.target.device)
         last = self.target.rope_switch if self.cache.long_rope else at
-        x = self.target.cached_pass(row, position, max(at, last or 0), self.cache, one)
-        return int(self.target.logits(x).argmax())
+        return int(self.target.step(row, position, max(at, last or 0), self.cache, one).argmax())
 
     def chat_ids(self, messages: list[dict], *, continue_last: bool = False) -> list[int]:
         """A chat as token ids by the model's own template, ready for the reply.

@@ -46,6 +46,13 @@ def uniform(seed: int, position: int, tokens: np.ndarray) -> np.ndarray:
     return _numbers(mixed)
 
 
+def noise_key(seed: int, position: int) -> int:
+    """64 bits for a position of a text."""
+    # Hashed, so that neighbouring seeds and positions share nothing.
+    digest = hashlib.blake2b(f"{seed} {position}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little")
+
+
 def gumbel(numbers: np.ndarray) -> np.ndarray:
     """Gumbel noise of numbers in (0, 1), the larger the larger."""
     return -np.log(-np.log(numbers))
@@ -88,9 +95,7 @@ def _places(tokens: np.ndarray) -> np.ndarray:
 
 def _mix(places: np.ndarray, seed: int, position: int, scratch: np.ndarray) -> None:
     """Turn places into 64 even bits each, in place."""
-    # Hashed, so that neighbouring seeds and positions share nothing.
-    digest = hashlib.blake2b(f"{seed} {position}".encode(), digest_size=8).digest()
-    places += np.uint64(int.from_bytes(digest, "little"))
+    places += np.uint64(noise_key(seed, position))
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, None)):
         np.right_shift(places, np.uint64(shift), out=scratch)
         places ^= scratch

@@ -169,25 +169,30 @@ class Policy:
         best = int(worth.argmax())
         return tree.first(best), float(expected[best]), float(worth[best])
 
-    def saw(self, tree: Tree, skipped: int | None, emitted: list[int], draft_ms: float, verify_ms: float) -> None:
+    def saw(self, tree: Tree, skipped: int | None, emitted: list[int], draft_ms: float | None, ms: float) -> None:
         """Learn from a round.
 
         Args:
             tree: what was verified.
             skipped: layers that its draft skipped, None where nothing was drafted.
             emitted: the round's tokens.
-            draft_ms, verify_ms: what it took before and behind the moment when the tree was there.
+            draft_ms: what it took until the tree was there; None where the two passes could not be told apart.
+            ms: what it took in all.
         """
         assert self.rate is not None
-        self.costs.saw_verify(len(tree) + 1, verify_ms)
-        self.rate.saw(len(emitted), draft_ms + verify_ms)
+        if draft_ms is not None:
+            self.costs.saw_verify(len(tree) + 1, ms - draft_ms)
+        elif skipped is not None:
+            self.costs.saw_round(skipped, len(tree) + 1, ms)
+        self.rate.saw(len(emitted), ms)
         self._known["lookup"].saw(self._copy, emitted)
         self._allowance += _TRYING * len(emitted)
         if skipped is None:
             self._brings.missed()
             return
         self._known["s3d"].saw(tree, emitted)
-        self.costs.saw_draft(skipped, draft_ms)
+        if draft_ms is not None:
+            self.costs.saw_draft(skipped, draft_ms)
         # All skip counts are judged together: what one brought says what the others would have.
         self._brings.saw(self._copied, (len(emitted) - 1) * self._most / self.gains[skipped])
         self._rows += 0.1 * (len(tree) + 1 - self._rows)

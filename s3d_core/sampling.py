@@ -103,6 +103,23 @@ class Sampler:
         place = self._lottery.winner(held.log_softmax(dim=-1).numpy(), self.settings.seed, position, tokens)
         return place if tokens is None else int(tokens[place])
 
+    def draw_all(self, logits: torch.Tensor, noise: torch.Tensor | None, prefixes: torch.Tensor | None) -> torch.Tensor:
+        """The tokens `[rows]` of rows `[rows, vocabulary]`, without a word to the host; as `draw` of each.
+
+        Args:
+            noise: float64 `[rows, vocabulary]`, Gumbel noise of the rows' positions; None when greedy.
+            prefixes: `[rows, tokens]`, every token id before the one to be drawn, in any order and as often as
+                one likes; None without a penalty.
+        """
+        if self.greedy and not self.penalised:
+            return logits.argmax(dim=-1)
+        scores = logits.float()
+        if self._early:
+            scores = self._early(prefixes, scores.clone())
+        if self._late:
+            scores = self._late(prefixes, scores)
+        return (scores if noise is None else scores.log_softmax(dim=-1) + noise).argmax(dim=-1)
+
     def noise(self, start: int) -> Noise | None:
         """What drafting may know of the draws from position `start` on; None when greedy."""
         return None if self.greedy else Noise(self.settings.seed, start, float(self.settings.temperature))

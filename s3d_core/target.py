@@ -7,7 +7,7 @@ from transformers itself, so every rope variant it knows is right here too.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -16,12 +16,15 @@ from s3d_core.attention import additive_masks, fold_attention, rotate
 from s3d_core.cache import Cache
 from s3d_core.errors import ModelError, SettingError
 from s3d_core.families import ARCHITECTURES, family_names
+from s3d_core.graphs import CudaPool, Pool
 from s3d_core.kernels import jit, skinny
 from s3d_core.kernels.kv import PairedCache
 from s3d_core.kernels.runner import CompiledLayers
 from s3d_core.kernels.skinny import Packed
 from s3d_core.layer import LINEARS, Layer, Update, Weight, as_tensor, multiply, take, windows_of
 from s3d_core.pages import Room, give_back
+from s3d_core.settings import MAX_TREE_SIZE
+from s3d_core.steps import Steps
 
 
 class Target:
@@ -34,7 +37,10 @@ class Target:
         norm: the final norm's weight, `[hidden]`.
         dtype: precision of the weights.
         activations: precision of everything between them.
+        steps: passes of few rows that are recorded and replayed; None where they run as they are.
     """
+
+    steps: Steps | None = None
 
     def __init__(self, model):
         """Take over a transformers model's weights; `model` is emptied on the way and must not be used again.
@@ -123,6 +129,14 @@ class Target:
             self._compiled = CompiledLayers(self)
         return True
 
+    def record(self, new_pool: Callable[[], Pool] | None = None) -> None:
+        """Record passes of few rows from now on (see `steps`); a cache made before cannot be used with them.
+
+        Args:
+            new_pool: None for CUDA graphs.
+        """
+        self.steps = Steps(self, new_pool or (lambda: CudaPool(self.device)))
+
     def prepare(self, updates: dict[int, Update], most_rows: int) -> None:
         """Compile what passes of up to so many rows with these updates need, where passes are compiled."""
         if self._compiled is not None:
@@ -151,7 +165,8 @@ class Target:
         """An empty cache of this model's shape; `most` are the slots that it will need, where that is known."""
         if self._compiled is not None and self._compiled.paired:
             return PairedCache(self.depth, self.kv_heads, self.head_dim, most)
-        return Cache(self.depth, self.kv_heads, self.head_dim, self.activations, self.device, most)
+        blank = self.steps is not None
+        return Cache(self.depth, self.kv_heads, self.head_dim, self.activations, self.device, most, blank)
 
     def most_skipped(self) -> int:
         """The largest number of layers a draft pass may leave out: two are always kept."""
@@ -191,7 +206,18 @@ class Target:
 
     def rope(self, positions: torch.Tensor, last: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Cosine and sine `[rows, rotary_dim]` for `positions`, given the last position of this pass."""
-        switch, long = self.rope_switch, self.is_long(last)
+        cos, sin = self.rope_table(last, self.is_long(last))
+        return cos[positions], sin[positions]
+
+    def rope_table(self, last: int, long: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cosine and sine `[positions, rotary_dim]` of every position up to `last`.
+
+        Args:
+            long: by a long-rope model's long frequencies; without them the table ends where they begin.
+        """
+        switch = self.rope_switch
+        if switch is not None:
+            last = max(last, switch) if long else min(last, switch - 1)
         cos, sin = self._ropes.get(long, (self.norm[:0], self.norm[:0]))
         if cos.shape[0] <= last:
             size = max(512, 2 * (last + 1))
@@ -202,7 +228,7 @@ class Target:
                 table = self.rotary(like, torch.arange(size, device=self.device)[None])
             cos, sin = (t[0].clone() for t in table)
             self._ropes[long] = (cos, sin)
-        return cos[positions], sin[positions]
+        return cos, sin
 
     def embed(self, ids: torch.Tensor) -> torch.Tensor:
         """Token embeddings `[..., hidden]` of ids `[...]`."""
@@ -263,6 +289,22 @@ class Target:
     def normed(self, x: torch.Tensor, norm: torch.Tensor | None = None) -> torch.Tensor:
         """Rows after the final norm, `[rows, hidden]`."""
         return F.rms_norm(x, x.shape[-1:], self.norm if norm is None else norm, self.eps)
+
+    def step(
+        self,
+        tokens: torch.Tensor,
+        positions: torch.Tensor,
+        last: int,
+        cache: Cache,
+        visible: torch.Tensor,
+        layers: Sequence[int] | None = None,
+        start: int | None = None,
+    ) -> torch.Tensor:
+        """Logits `[rows, vocabulary]` of the stock layers for tokens `[rows]`; see `cached_pass`."""
+        if self.steps is not None and tokens.shape[0] <= 1 + MAX_TREE_SIZE:
+            start = len(cache) if start is None else start
+            return self.steps.logits(tokens, positions, last, cache, visible, start, layers or range(self.depth))
+        return self.logits(self.cached_pass(self.embed(tokens), positions, last, cache, visible, layers, start=start))
 
     def cached_pass(
         self,

@@ -101,13 +101,16 @@ def random_adapter(target: Target, slots: int = 4, seed: int = 0) -> Adapter:
     return adapter
 
 
-def engine_for(model, slots: int = 4, packed: bool = False, draft=random_adapter) -> Engine:
+def engine_for(model, slots: int = 4, packed: bool = False, draft=random_adapter, record=None) -> Engine:
     """An engine over a transformers model, which is emptied on the way.
 
     Args:
         draft: makes its adapter of (target, slots); None for none.
+        record: makes the pools of recorded passes (see `graphs`); None for none.
     """
     target = Target(model)
+    if record:
+        target.record(record)
     adapter = draft and draft(target, slots)
     if packed:
         assert target.pack(), "packing was to be tested, but this machine cannot"

@@ -71,7 +71,7 @@ class Text:
                 tree, right = self.drafted[place]
                 tree, drafted_ms = policy.cut(tree), DRAFT_MS
             emitted = [RIGHT] * min(len(tree), right) + [WRONG]
-            policy.saw(tree, skipped, emitted, drafted_ms, verify_ms(len(tree)))
+            policy.saw(tree, skipped, emitted, drafted_ms, drafted_ms + verify_ms(len(tree)))
             ms += drafted_ms + verify_ms(len(tree))
             place, rounds, drafts = place + len(emitted), rounds + 1, drafts + (skipped is not None)
         return ms, drafts / rounds

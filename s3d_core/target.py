@@ -21,7 +21,7 @@ from s3d_core.kernels import jit, skinny
 from s3d_core.kernels.kv import PairedCache
 from s3d_core.kernels.runner import CompiledLayers
 from s3d_core.kernels.skinny import Packed
-from s3d_core.layer import LINEARS, Layer, Update, Weight, as_tensor, multiply, take, windows_of
+from s3d_core.layer import LINEARS, Layer, Update, Weight, as_tensor, multiply, rms_norm, take, windows_of
 from s3d_core.pages import Room, give_back
 from s3d_core.settings import MAX_TREE_SIZE
 from s3d_core.steps import Steps
@@ -257,24 +257,24 @@ class Target:
             `[rows, hidden]` before the final norm.
         """
         cos, sin = rope[0][:, None, :], rope[1][:, None, :]
-        hidden, eps = x.shape[-1:], self.eps
+        eps = self.eps
         split = self.heads + self.kv_heads
         for i in layers:
             layer = self.layers[i]
             update = updates.get(i) if updates else None
-            h = F.rms_norm(x, hidden, layer.attention_norm, eps)
+            h = rms_norm(x, layer.attention_norm, eps)
             qkv = _linear(h, layer.qkv, layer.qkv_bias, update, "qkv").unflatten(-1, (-1, self.head_dim))
             if layer.query_norm is None:
                 qk = qkv[:, :split]
             else:
-                query = F.rms_norm(qkv[:, : self.heads], (self.head_dim,), layer.query_norm, eps)
-                key = F.rms_norm(qkv[:, self.heads : split], (self.head_dim,), layer.key_norm, eps)
+                query = rms_norm(qkv[:, : self.heads], layer.query_norm, eps)
+                key = rms_norm(qkv[:, self.heads : split], layer.key_norm, eps)
                 qk = torch.cat([query, key], dim=1)
             if layer.rotary:
                 qk = rotate(qk, cos, sin)
             h = attend(i, qk[:, : self.heads], qk[:, self.heads :], qkv[:, split:])
             x = x + _linear(h, layer.o, layer.o_bias, update, "o")
-            h = F.rms_norm(x, hidden, layer.mlp_norm, eps)
+            h = rms_norm(x, layer.mlp_norm, eps)
             gate, up = _linear(h, layer.gate_up, None, update, "gate_up").chunk(2, dim=-1)
             x = x + _linear(F.silu(gate) * up, layer.down, None, update, "down")
         return x
@@ -288,7 +288,7 @@ class Target:
 
     def normed(self, x: torch.Tensor, norm: torch.Tensor | None = None) -> torch.Tensor:
         """Rows after the final norm, `[rows, hidden]`."""
-        return F.rms_norm(x, x.shape[-1:], self.norm if norm is None else norm, self.eps)
+        return rms_norm(x, self.norm if norm is None else norm, self.eps)
 
     def step(
         self,

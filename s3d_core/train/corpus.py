@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 from s3d_core import template
 from s3d_core.errors import TrainingError
+from s3d_core.train.memory import texts_at_once
 from s3d_core.train.writer import Job, Writer
 
 _MARK = "\u2063user-turn\u2063"
@@ -77,7 +78,8 @@ def write_chats(
     own: deque[list[int]] = deque()
     share = self_written if given else 1.0
     header = user_header(tokenizer) if share > 0 else []
-    writer = Writer(target, stop_ids, rows, max_prompt + max_reply, seed)
+    context = max_prompt + max_reply
+    writer = Writer(target, stop_ids, texts_at_once(target, context, rows), context, seed)
     longest = min(max_prompt, writer.context - _SHORTEST_REPLY)
 
     def reply_to(ids: list[int], origin: str) -> Job:

@@ -23,6 +23,7 @@ from s3d_core.errors import TrainingError
 from s3d_core.layer import LINEARS
 from s3d_core.target import Target
 from s3d_core.train.corpus import frequent_tokens
+from s3d_core.train.memory import anchors_at_once
 from s3d_core.train.objective import SLOT_WEIGHTS, Support, Teacher, loss, teach
 
 _SAMPLED_TOKENS = 1024
@@ -179,14 +180,15 @@ class Trainer:
             left -= len(anchors)
             drawn.append((index, anchors))
         support = self._support(dice, [index for index, _ in drawn])
-        total = 0.0
+        total, most = 0.0, anchors_at_once(self.target, slots, len(kept))
         for index, anchors in drawn:
-            at = torch.tensor(anchors, device=self.target.device)
             teacher = self.teacher(index)
-            value = loss(self.target, self.adapter, teacher, at, kept, slots, support, self.slot_weights)
-            value *= len(anchors) / settings.blocks
-            value.backward()
-            total += value.item()
+            for first in range(0, len(anchors), most):
+                at = torch.tensor(anchors[first : first + most], device=self.target.device)
+                value = loss(self.target, self.adapter, teacher, at, kept, slots, support, self.slot_weights)
+                value *= len(at) / settings.blocks
+                value.backward()
+                total += value.item()
         if not math.isfinite(total):
             raise TrainingError(
                 f"The loss is not a number at step {self.step}; resume from the last checkpoint "

@@ -173,7 +173,7 @@ def test_few_recordings_serve_trees_of_all_sizes(pool):
     target.record(pool)
     cache = target.new_cache()
     with torch.inference_mode():
-        for rows in (*range(1, 66, 2), *range(2, 66, 3)):
+        for rows in 2 * (1, 2, 3, 4, 5, 7, 9, 12, 17, 25, 33, 50, 65):
             tokens = torch.arange(rows) + 3
             visible = torch.ones(rows, rows, dtype=torch.bool).tril()
             assert target.step(tokens, torch.arange(rows), rows - 1, cache, visible).shape == (rows, VOCABULARY)

@@ -264,7 +264,7 @@ class Target:
             update = updates.get(i) if updates else None
             h = rms_norm(x, layer.attention_norm, eps)
             qkv = _linear(h, layer.qkv, layer.qkv_bias, update, "qkv").unflatten(-1, (-1, self.head_dim))
-            if layer.query_norm is None:
+            if layer.query_norm is None or layer.key_norm is None:
                 qk = qkv[:, :split]
             else:
                 query = rms_norm(qkv[:, : self.heads], layer.query_norm, eps)

@@ -4,7 +4,7 @@ from s3d_core.layer import LINEARS
 from s3d_core.target import Target
 
 # Activations kept at once for the way back; a model of Phi-3's size leaves a card of 12 GB about 3.
-ACTIVATION_BYTES = 1_000_000_000
+ACTIVATION_BYTES = 1_100_000_000
 # Keys and values of all the texts that are written at once.
 WRITER_BYTES = 2_000_000_000
 _FLOAT32 = 4

@@ -6,11 +6,8 @@ import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-ASK = "s3d ask" if getattr(sys, "frozen", False) else "./start.sh ask"
-NO_DISPLAY = (
-    "There is no display to open a window on: start this on a desktop, or chat in the terminal with "
-    f'`{ASK} "your question"`.'
-)
+from app.bootstrap_display import NO_DISPLAY, has_display, qt_ends_in_a_sentence
+
 MEMORY_EVERY = 1.0
 
 
@@ -33,17 +30,21 @@ def run_window() -> int:
     from app.models.places import data_dir
     from app.single_instance import NO_ANSWER, SingleInstance
 
-    application = make_application()
+    # Before anything of Qt's: a fault in its first steps is written down too.
+    log.start_log()
+    run = Run()
+    run.begin()
+    with qt_ends_in_a_sentence(run.end):
+        application = make_application()
+    hooks.catch_qt_messages()
     single = SingleInstance(data_dir())
     if not single.claim():
+        run.end()
+        hooks.let_qt_messages_go()
         if single.raise_other():
             return 0
         print(NO_ANSWER, file=sys.stderr)
         return 1
-    log.start_log()
-    hooks.catch_qt_messages()
-    run = Run()
-    run.begin()
     try:
         qasync.run(live(application, run, single))
     except KeyboardInterrupt:
@@ -57,13 +58,6 @@ def run_window() -> int:
         single.release()
     run.end()
     return 0
-
-
-def has_display() -> bool:
-    """Whether a window could be opened."""
-    if sys.platform in ("win32", "darwin"):
-        return True
-    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
 
 
 def make_application():
@@ -91,10 +85,12 @@ async def live(application, run, single) -> None:
     from app.chats.store import open_store
     from app.diagnostics import hooks
     from app.engine.link import EngineLink
+    from app.gpu_torch import front
     from app.models.places import chats_path, data_dir
     from app.settings.file import settings_path
     from app.ui.chat import highlight
     from app.ui.diagnostics import Diagnostics
+    from app.ui.language import speak
     from app.ui.settings.preferences import Preferences
     from app.ui.window import Window
 
@@ -103,6 +99,7 @@ async def live(application, run, single) -> None:
     over = asyncio.Event()
     settings = QSettings(str(data_dir() / "window.ini"), QSettings.Format.IniFormat)
     preferences = Preferences(settings_path())
+    speak(preferences.settings.appearance.language)
     window = Window(application, EngineLink(), settings, open_store(chats_path()), preferences)
     window.closed.connect(over.set)
     single.raise_wanted.connect(window.come_forward)
@@ -112,6 +109,8 @@ async def live(application, run, single) -> None:
     hooks.catch_task_errors(loop, window.unforeseen.emit)
     Diagnostics(window, run.before)
     window.show()
+    if front.said:
+        window.chat.notice.info(front.said)
     window.link.start()
     beside = [asyncio.create_task(watch_memory(window)), asyncio.create_task(asyncio.to_thread(highlight.warm_up))]
     # Python runs this when it next runs anything in this thread: within a second, by the memory watch.
@@ -133,6 +132,7 @@ async def live(application, run, single) -> None:
 async def watch_memory(window) -> None:
     """Look at the memory once a second. The driver may take long to answer, so it is asked in another thread."""
     from app.gpu_advice import advice_here
+    from app.gpu_torch import front
     from app.hardware import MemoryWatch
 
     watch = await asyncio.to_thread(MemoryWatch)
@@ -144,6 +144,7 @@ async def watch_memory(window) -> None:
             window.show_memory(reading)
             if window.link.info is not None and not advised:
                 advised = True
+                front.worked()
                 if said := await asyncio.to_thread(advice_here, reading, window.link.info.device):
                     window.chat.notice.info(said)
             await asyncio.sleep(MEMORY_EVERY)

@@ -4,7 +4,7 @@ import sys
 
 from app.hardware import MemoryReading
 
-HOW = "download the source of S3D Chat and start it with ./start.sh (start.bat on Windows)"
+HOW = "open Models (Ctrl+M), which has it for yours"
 
 
 def advice(
@@ -26,7 +26,7 @@ def advice(
         known = f" (the driver knows CUDA {driver_cuda})" if driver_cuda else ""
         return f"{begin}, because PyTorch needs CUDA {wanted_cuda}{known}: update the NVIDIA driver."
     if is_bundle:
-        return f"{begin}, because this download holds PyTorch for processors only: for the GPU, {HOW}."
+        return f"{begin}, because S3D Chat came with PyTorch for processors only: to use the GPU, {HOW}."
     return (
         f"{begin}, because the installed PyTorch is a build for processors only: install its CUDA build of the same "
         "version into .venv, as pytorch.org says."

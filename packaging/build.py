@@ -4,7 +4,8 @@
 
 On Linux it makes a folder, a .tar.gz of it and, where `appimagetool` is found, an AppImage; on Windows a folder and,
 where Inno Setup's `iscc` is found, a setup program; on macOS an .app and a .dmg. It needs Python 3.11 or newer and the
-network, or an environment that has the packages already. Everything lands in `dist/`.
+network, or an environment that has the packages already. Everything lands in `dist/`, with `report.json`, which says
+what each part weighs and how long a start takes.
 """
 
 import argparse
@@ -76,6 +77,7 @@ def build(options: argparse.Namespace) -> int:
     """Build with the packages of this Python."""
     import forms
     import prepare
+    import report
 
     from app import __version__
 
@@ -93,10 +95,20 @@ def build(options: argparse.Namespace) -> int:
         say("PyInstaller failed; its message is above.")
         return 1
     folder = forms.finish_folder(dist / "S3D Chat")
+    took = time.monotonic() - began
+    name = {"win32": "s3d.exe", "darwin": "../S3D Chat.app/Contents/MacOS/s3d"}.get(sys.platform, "s3d")
+    say("Starting it, to see that it answers and how long that takes.")
+    try:
+        seconds = report.starts(folder / name)
+    except (RuntimeError, OSError) as error:
+        say(f"The bundle does not work: {error}")
+        return 1
+    told = report.write(dist / "report.json", version=__version__, bytes=report.sizes(folder), seconds=seconds)
+    report.show(told)
     made = [folder]
     if options.forms == "all":
         made += forms.packages(folder, dist, work, __version__)
-    say(f"Built in {time.monotonic() - began:.0f} s:")
+    say(f"Built in {took:.0f} s, with what is made of it in {time.monotonic() - began:.0f} s:")
     for path in made:
         print(f"{forms.size(path) / 1e6:8,.0f} MB  {path}")
     return 0

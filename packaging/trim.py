@@ -4,9 +4,11 @@ from fnmatch import fnmatch
 
 # Modules that something names in passing. Each is used by tests, tools, or for tasks that are not ours.
 MODULES = [
-    *("scipy", "networkx", "sklearn", "pandas", "matplotlib", "PIL", "torchvision", "torchaudio", "tensorboard"),
+    *("scipy", "networkx", "sklearn", "pandas", "matplotlib", "torchvision", "torchaudio", "tensorboard"),
     *("pytest", "_pytest", "pytestqt", "hypothesis", "mypy", "ruff", "pip", "setuptools", "_distutils_hack", "wheel"),
     *("PyInstaller", "IPython", "tkinter", "_tkinter", "rich", "typer", "hf_xet", "pygments.formatters.img"),
+    # Pillow draws the picture of a sweep, as PNG.
+    *("PIL._avif", "PIL._webp", "PIL._imagingcms", "PIL._imagingtk", "PIL.ImageQt", "PIL.ImageTk", "PIL.ImageCms"),
     *("torch.testing._internal.common_utils", "torch.testing._internal.common_methods_invocations"),
     *("torch.testing._internal.common_distributed", "torch.testing._internal.opinfo", "torch.utils.tensorboard"),
     *("torch.utils.benchmark", "torch.utils.cpp_extension"),
@@ -39,9 +41,14 @@ FILES = [
     "*/plugins/networkinformation/*",
     *("PySide6/Qt/translations/*", "PySide6/translations/*", "PySide6/Qt/qml/*", "PySide6/qml/*"),
     "*opengl32sw.dll",
+    # Pillow: libraries of the kinds of picture that are left out.
+    *("pillow.libs/libavif*", "pillow.libs/libwebp*", "pillow.libs/libsharpyuv*", "pillow.libs/liblcms2*"),
     # Libraries that only the left out ones bring along.
     *("libgtk-3*", "libgdk-3*", "libgdk_pixbuf*", "libpango*", "libcairo*", "libatk*", "libatspi*", "libepoxy*"),
 ]
+
+# Qt's own words, of its buttons and file dialogs, in the languages of `resources/translations`.
+KEPT = ["*/translations/qtbase_de.qm"]
 
 # Libraries that come with tables for debuggers, which take 130 MB together. Others must not be touched: numpy's break.
 STRIPPED = [
@@ -71,4 +78,6 @@ def is_wanted(place: str) -> bool:
     parts = place.split("/")
     if parts[:2] == ["transformers", "models"] and len(parts) > 3 and parts[2] not in MODEL_FAMILIES:
         return False
+    if any(fnmatch(place, pattern) for pattern in KEPT):
+        return True
     return not any(fnmatch(place, pattern) for pattern in FILES)

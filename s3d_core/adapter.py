@@ -8,6 +8,7 @@ weights and how the adapter was trained.
 """
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -153,7 +154,7 @@ class Adapter:
         return fitted
 
     def save(self, folder: Path, dtype: torch.dtype = torch.bfloat16) -> None:
-        """Write the adapter; an adapter already there is replaced whole or not at all."""
+        """Write the adapter; one that is there already stays until both files are written, and is then replaced."""
         folder.mkdir(parents=True, exist_ok=True)
         card = {"format": FORMAT, "version": VERSION} | self.card | {"slots": self.slots}
         tensors = {k: t.detach().to("cpu", dtype).contiguous() for k, t in self.tensors().items()}
@@ -201,6 +202,7 @@ class Adapter:
                 f"The draft adapter in {folder} is damaged ({error}); fetch or train it again."
             ) from error
         adapter._check_shapes(target, folder)
+        _check_skips(card, target, folder)
         return adapter.fit(target)
 
     def _check_shapes(self, target: Target, folder: Path) -> None:
@@ -221,6 +223,19 @@ class Adapter:
                     fits &= len(a.shape) == 2 and a.shape == (a.shape[0], into) and b.shape == (out, a.shape[0])
         if not fits:
             raise AdapterError(f"The draft adapter in {folder} does not have the model's shapes; train it again.")
+
+
+def _check_skips(card: dict, target: Target, folder: Path) -> None:
+    """The card's counts of skipped layers: what Auto chooses from must be there to be skipped."""
+    try:
+        accepted = {int(skipped): float(tokens) for skipped, tokens in card.get("accepted_by_skipped", {}).items()}
+        for skipped in (*accepted, card.get("defaults", {}).get("skipped", 0)):
+            target.kept_layers(skipped)
+        fits = all(map(math.isfinite, accepted.values()))
+    except (AttributeError, TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise AdapterError(f"The draft adapter's card {folder / CARD} does not fit the model; fetch or train it again.")
 
 
 def read_card(folder: Path) -> dict:

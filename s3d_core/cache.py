@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from s3d_core.errors import is_out_of_memory
+from s3d_core.transfer import send
 
 # Slots beyond what is needed, where memory is short.
 _LITTLE = 32
@@ -141,7 +142,7 @@ class Cache:
 
     def _move(self, slots: list[int], first: int) -> None:
         """Move the K/V of ascending slots to those from `first` on."""
-        source = torch.tensor(slots, device=self._options["device"])
+        source = send(slots, self._options["device"])
         for block in self._blocks:
             block[:, :, :, first : first + len(slots)] = block[:, :, :, source]
 

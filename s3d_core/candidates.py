@@ -10,8 +10,8 @@ Where tokens are sampled, the noise that will choose among them is known beforeh
 
 import numpy as np
 
+from s3d_core.noise import Noise
 from s3d_core.recall import LONGEST, Recall
-from s3d_core.sampling import Noise
 
 SCALE, PAIRS, RECALLED = 0, 1, 2
 EXTRA = RECALLED + Recall.kinds
@@ -58,6 +58,8 @@ class Candidates:
         self._tokens: list[list[int]] = tokens.tolist()
         self._pairs, self._recall, self._context, self._weights = pairs, recall, context, weights
         self._logits, self._noise = logits, noise
+        # All paths of a length share a slot's noise.
+        self._slot_noise = [noise(slot, row) for slot, row in enumerate(tokens)] if noise else []
 
     def evidence(self, path: tuple[int, ...]) -> tuple[list[int], np.ndarray]:
         """The tokens that may follow `path`, `NO_TOKEN` first, and their evidence `[tokens, EVIDENCE]`."""
@@ -79,7 +81,10 @@ class Candidates:
         for kind, token in recalled:
             found[tokens.index(token), RECALLED + kind] = 1
         if self._noise:
-            found[1:, NOISE] = self._noise(slot, np.array(tokens[1:]))
+            if inside:
+                found[1:best, NOISE] = self._slot_noise[slot]
+            if len(tokens) > best:
+                found[best:, NOISE] = self._noise(slot, np.array(tokens[best:]))
             found[0, HEAT] = self._noise.temperature
         return tokens, found
 

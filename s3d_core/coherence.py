@@ -49,6 +49,15 @@ class Coherence:
         parents = self._parents[at[:-1]] * gates[:, None, :]
         return parents @ self._children[at[1:]].swapaxes(1, 2)
 
+    def pairs_there(self, rows: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor | None:
+        """As `pairs`, on the device: there the vectors are made anew sooner than they are looked up on the host."""
+        if tokens.shape[0] == 1:
+            return None
+        gates = (1 + rows[1:] @ self._adapter.gate).float()
+        vectors = self._target.embed(tokens)
+        parents = (vectors[:-1] @ self._adapter.parent).float() * gates[:, None, :]
+        return parents @ (vectors[1:] @ self._adapter.child).float().transpose(1, 2)
+
     def _places(self, tokens: np.ndarray) -> np.ndarray:
         at = self._place[tokens]
         if at.min() >= 0:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from s3d_core.settings import MAX_TREE_SIZE
+
 # A round's surprise moves the pace by so much, and no round counts as more than a factor of two.
 _FOLLOWS, _MOST = 0.1, math.log(2)
 
@@ -13,8 +15,9 @@ _FOLLOWS, _MOST = 0.1, math.log(2)
 class Costs:
     """Milliseconds of the verify pass by rows, and of the draft pass by skipped layers.
 
-    Shapes in between are interpolated. A common pace carries over to all of them what is seen of any:
-    a longer context or another busy program slows every pass.
+    Shapes in between are interpolated. A common pace carries over to all of them what is seen of verify
+    passes: a longer context or another busy program slows every pass. Draft passes have a pace of their own
+    beside it, as their search depends on the text.
 
     Args:
         verify: milliseconds by rows, where they are known already.
@@ -24,7 +27,8 @@ class Costs:
     def __init__(self, verify: Mapping[int, float] | None = None, draft: Mapping[int, float] | None = None):
         self._verify = dict(verify or {})
         self._draft = dict(draft or {})
-        self._pace = 0.0
+        self._table = np.empty(0)
+        self._pace = self._draft_pace = 0.0
 
     @property
     def known(self) -> bool:
@@ -34,6 +38,7 @@ class Costs:
     def measure_verify(self, rows: int, run: Callable[[], object]) -> None:
         """Time a verify pass of so many rows."""
         self._verify[rows] = _fastest(run)
+        self._table = np.empty(0)
 
     def measure_draft(self, skipped: int, run: Callable[[], object]) -> None:
         """Time a draft pass that skips so many layers."""
@@ -41,6 +46,11 @@ class Costs:
 
     def verify(self, most_rows: int) -> np.ndarray:
         """Milliseconds `[most_rows + 1]` of a verify pass by its rows; the entry for no rows is 0."""
+        if len(self._table) <= most_rows:
+            self._table = self._interpolated(max(most_rows, MAX_TREE_SIZE + 1))
+        return self._table[: most_rows + 1] * math.exp(self._pace)
+
+    def _interpolated(self, most_rows: int) -> np.ndarray:
         rows = sorted(self._verify)
         measured = [self._verify[n] for n in rows]
         wanted = np.arange(most_rows + 1)
@@ -49,7 +59,7 @@ class Costs:
             slope = max(0.0, (measured[-1] - measured[-2]) / (rows[-1] - rows[-2]))
             costs += slope * np.maximum(0, wanted - rows[-1])
         costs[0] = 0
-        return costs * math.exp(self._pace)
+        return costs
 
     def draft(self, skipped: int) -> float:
         """Milliseconds of a draft pass, its search included; infinite where none was measured."""
@@ -57,18 +67,23 @@ class Costs:
             return math.inf
         counts = sorted(self._draft)
         costs = [self._draft[n] for n in counts]
-        return float(np.interp(skipped, counts, costs)) * math.exp(self._pace)
+        return float(np.interp(skipped, counts, costs)) * math.exp(self._pace + self._draft_pace)
 
     def saw_verify(self, rows: int, ms: float) -> None:
         """A verify pass of a reply took so long."""
-        self._saw(ms / self.verify(rows)[rows])
+        self._pace += _step(ms / self.verify(rows)[rows])
 
     def saw_draft(self, skipped: int, ms: float) -> None:
         """A draft pass of a reply took so long."""
-        self._saw(ms / self.draft(skipped))
+        self._draft_pace += _step(ms / self.draft(skipped))
 
-    def _saw(self, ratio: float) -> None:
-        self._pace += _FOLLOWS * max(-_MOST, min(_MOST, math.log(ratio)))
+    def saw_round(self, skipped: int, rows: int, ms: float) -> None:
+        """A draft and a verify pass of a reply took so long together."""
+        self._pace += _step(ms / (self.draft(skipped) + self.verify(rows)[rows]))
+
+
+def _step(ratio: float) -> float:
+    return _FOLLOWS * max(-_MOST, min(_MOST, math.log(ratio)))
 
 
 def _fastest(run: Callable[[], object], times: int = 3, enough_ms: float = 200.0) -> float:

@@ -5,19 +5,22 @@ one plain decoding would have written. The relaxed rule (exactness below 1) is t
 and is counted.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 
 from s3d_core.cache import Cache
 from s3d_core.draft import State, Strategy
+from s3d_core.grown import Grown
+from s3d_core.outcome import outcome
 from s3d_core.sampling import Sampler, most_likely, plausible
 from s3d_core.settings import DraftSettings
 from s3d_core.stats import Round
 from s3d_core.target import Target
 from s3d_core.text import TextStream
+from s3d_core.transfer import Clock, send
 from s3d_core.tree import Tree
 
 PREFILL_CHUNK = 256
@@ -71,32 +74,45 @@ def prefill(
 
 
 @torch.inference_mode()
-def verify(target: Target, cache: Cache, current: int, tree: Tree) -> torch.Tensor:
+def verify(target: Target, cache: Cache, current: int, tree: Tree | Grown) -> torch.Tensor:
     """One full pass over `[current, candidates]`; logits `[1 + nodes, vocabulary]`."""
-    n = len(cache)
-    rows = torch.tensor([current, *tree.tokens], device=target.device)
-    positions = torch.tensor([n, *(n + depth for depth in tree.depths)], device=target.device)
-    visible = tree.visible().to(target.device)
-    x = target.cached_pass(target.embed(rows), positions, n + tree.depth, cache, visible)
-    return target.logits(x)
+    n, device = len(cache), target.device
+    if isinstance(tree, Grown):
+        first = send([[current], [n]], device)
+        rows, positions = torch.cat([first, torch.stack([tree.tokens, tree.depths + n])], dim=1)
+        return target.step(rows, positions, n + tree.length, cache, tree.visible)
+    rows, positions = send([[current, *tree.tokens], [n, *(n + depth for depth in tree.depths)]], device)
+    visible = send(tree.visible(), device)
+    return target.step(rows, positions, n + tree.depth, cache, visible)
 
 
-def accept(tree: Tree, logits: torch.Tensor, ids: list[int], sampler: Sampler, exactness: float) -> Accepted:
+def accept(
+    tree: Tree,
+    logits: torch.Tensor,
+    ids: list[int],
+    sampler: Sampler,
+    exactness: float,
+    drawn: list[int] | None = None,
+) -> Accepted:
     """Walk down the tree with the target's own samples.
 
     At each node the target's token is drawn; while it is among the node's children it is taken,
     else it is the round's last token. Below exactness 1 a plausible child is taken as well.
+
+    Args:
+        drawn: every row's token, where they are drawn already; on the host a row that the walk never
+            reaches costs nothing.
     """
     children = tree.children()
     greedy = sampler.greedy and not sampler.penalised
-    # A device is asked once for all rows; on the host a row that the walk never reaches costs nothing.
-    drawn = most_likely(logits) if greedy and logits.device.type != "cpu" else None
     emitted: list[int] = []
     node, rows, relaxed = 0, [0], 0
     while True:
         here = [candidate for parent, candidate in children if parent == node]
-        if greedy and (exactness == 1 or not here):
-            token, scores = drawn[node] if drawn else most_likely(logits[node : node + 1])[0], None
+        if drawn:
+            token, scores = drawn[node], None
+        elif greedy and (exactness == 1 or not here):
+            token, scores = most_likely(logits[node : node + 1])[0], None
         else:
             scores = sampler.scores(logits[node], ids + emitted if sampler.penalised else ())
             token = sampler.draw(scores, len(ids) + len(emitted))
@@ -150,7 +166,7 @@ def rounds(
     written, number, reason = 0, 0, None
     most_tokens = sampler.settings.max_tokens
     while reason is None:
-        began = time.perf_counter()
+        clock = Clock(target.device)
         settings = read_settings()
         if cancel and cancel():
             pieces = text.flush()
@@ -166,11 +182,19 @@ def rounds(
         number += 1
         is_probe = probe_every > 0 and number % probe_every == min(4, probe_every) % probe_every
         drafts = state.most > 0 and not is_probe
-        tree = strategy.propose(state) if drafts else Tree()
-        drafted_at = time.perf_counter()
-        logits = verify(target, cache, ids[-1], tree)
-        taken = accept(tree, logits, ids, sampler, settings.exactness)
-        verified_at = time.perf_counter()
+        proposed = strategy.propose(state) if drafts else Tree()
+        clock.mark()
+        logits = verify(target, cache, ids[-1], proposed)
+        drawn, verdicts = None, partial(most_likely, logits)
+        if target.device.type == "cpu" and isinstance(proposed, Tree):
+            tree = proposed
+        elif settings.exactness == 1 or isinstance(proposed, Grown):
+            found = outcome(proposed, logits, ids, sampler)
+            tree, drawn, verdicts = found.tree, found.drawn, partial(list, found.verdicts)
+        else:
+            tree = proposed
+        taken = accept(tree, logits, ids, sampler, settings.exactness, drawn)
+        clock.mark()
 
         emitted = taken.ids[: most_tokens - written]
         stop = next((i for i, token in enumerate(emitted) if token in limits.stop_ids), None)
@@ -192,8 +216,9 @@ def rounds(
         if reason is not None:
             pieces += text.flush()
         if drafts:
-            strategy.learn(tree, logits, emitted)
-        ended = time.perf_counter()
+            strategy.learn(tree, verdicts, emitted)
+        clock.mark()
+        draft_ms, verify_ms, rest_ms = clock.ms()
         yield Round(
             ids=tuple(emitted),
             pieces=pieces,
@@ -201,9 +226,9 @@ def rounds(
             accepted=accepted,
             depth=tree.depth,
             relaxed=min(taken.relaxed, accepted),
-            draft_ms=1000 * (drafted_at - began),
-            verify_ms=1000 * (verified_at - drafted_at),
-            total_ms=1000 * (ended - began),
+            draft_ms=draft_ms,
+            verify_ms=verify_ms,
+            total_ms=draft_ms + verify_ms + rest_ms,
             context=len(ids),
             settings=state.settings if drafts else replace(settings, strategy="plain"),
             stop_reason=reason,

@@ -4,16 +4,22 @@ Whatever is proposed, the verify pass decides; a strategy can make a reply slowe
 Here are the seam itself and the two strategies that remember nothing.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 
 from s3d_core.cache import Cache
-from s3d_core.sampling import Noise
+from s3d_core.grown import Grown
+from s3d_core.noise import Noise
 from s3d_core.settings import DraftSettings
 from s3d_core.target import Target
+from s3d_core.transfer import send
 from s3d_core.tree import Tree
+
+# What the target found most likely behind the current token and each node, worked out when asked for.
+Verdicts = Callable[[], list[int]]
 
 
 @dataclass
@@ -38,15 +44,15 @@ class State:
 class Strategy(Protocol):
     """The seam between drafting and the loop."""
 
-    def propose(self, state: State) -> Tree:
+    def propose(self, state: State) -> Tree | Grown:
         """Candidates for the tokens after the current one; empty means plain decoding."""
 
-    def learn(self, tree: Tree, logits: torch.Tensor, emitted: list[int]) -> None:
+    def learn(self, tree: Tree, verdicts: Verdicts, emitted: list[int]) -> None:
         """What became of the last proposal.
 
         Args:
             tree: the proposal.
-            logits: the verify pass's, `[1 + nodes, vocabulary]`.
+            verdicts: of the verify pass, `1 + nodes` token ids.
             emitted: the round's tokens, at least one.
         """
 
@@ -57,7 +63,7 @@ class Plain:
     def propose(self, state: State) -> Tree:
         return Tree()
 
-    def learn(self, tree: Tree, logits: torch.Tensor, emitted: list[int]) -> None:
+    def learn(self, tree: Tree, verdicts: Verdicts, emitted: list[int]) -> None:
         pass
 
 
@@ -68,18 +74,19 @@ class SkipDraft:
         self._target = target
         self._one = torch.ones(1, 1, dtype=torch.bool, device=target.device)
 
-    def propose(self, state: State) -> Tree:
+    def propose(self, state: State) -> Tree | Grown:
         target, settings = self._target, state.settings
         kept = target.kept_layers(settings.skipped)
         n = len(state.cache)
-        token = torch.tensor(state.ids[-1:], device=target.device)
+        token = send(state.ids[-1:], target.device)
         drafted = []
         for step in range(min(settings.draft_length, state.most)):
-            at = torch.tensor([n + step], device=target.device)
-            x = target.cached_pass(target.embed(token), at, n + step, state.cache, self._one, kept, start=n + step)
-            token = target.logits(x).argmax(dim=-1)
+            at = torch.full((1,), n + step, device=target.device)
+            token = target.step(token, at, n + step, state.cache, self._one, kept, n + step).argmax(dim=-1)
             drafted.append(token)
-        return Tree.chain(torch.cat(drafted).tolist())
+        # Where passes are recorded, the host has no need to know them yet.
+        found = torch.cat(drafted)
+        return Tree.chain(found.tolist()) if target.steps is None else Grown.chain(found)
 
-    def learn(self, tree: Tree, logits: torch.Tensor, emitted: list[int]) -> None:
+    def learn(self, tree: Tree, verdicts: Verdicts, emitted: list[int]) -> None:
         pass

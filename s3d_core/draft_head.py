@@ -13,6 +13,7 @@ from s3d_core.kernels.jit import LANES
 from s3d_core.kernels.skinny import Packed
 from s3d_core.layer import Weight
 from s3d_core.target import Target
+from s3d_core.transfer import send
 
 # Of the rows, one in six is for tokens of the text; the rest is for frequent tokens.
 _OWN = 6
@@ -50,9 +51,9 @@ class DraftHead:
         room += -(count + room) % _GRAIN
         ids = torch.cat([frequent, frequent[:1].expand(room)])
         rows = rows_of(target.head, ids)
-        self._weight = (
-            Packed(rows.to(target.dtype), kind=target.head.layout.kind) if isinstance(target.head, Packed) else rows
-        )
+        self._weight = rows
+        if isinstance(target.head, Packed):
+            self._weight = Packed(rows.to(target.dtype), kind=target.head.layout.kind)
         self._tokens = ids
         self._first, self.room = count, room
         self._frequent = set(frequent.tolist())
@@ -77,18 +78,35 @@ class DraftHead:
         """
         if self._is_whole:
             return self._target.logits(x, norm).float().topk(min(count, self._weight.shape[0]), dim=-1)
-        self._follow(text)
-        logits = self._target.logits(x, norm, self._weight)[:, : self._first + min(self._filled, self.room)]
+        used = self.follow(text)  # before the product: it writes rows
+        logits = self._target.logits(x, norm, self._weight)[:, :used]
         logits, places = logits.float().topk(min(count, logits.shape[1]), dim=-1)
         return logits, self._tokens[places]
+
+    def best_of(
+        self, x: torch.Tensor, norm: torch.Tensor, count: int, used: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """As `best`, with nothing but tensors changing; `used`, int64, is what `follow` returned."""
+        logits = self._target.logits(x, norm, self._weight).float()
+        logits = logits.masked_fill(torch.arange(logits.shape[1], device=logits.device) >= used, float("-inf"))
+        logits, places = logits.topk(min(count, logits.shape[1]), dim=-1)
+        return logits, places if self._is_whole else self._tokens[places]
 
     def forget(self) -> None:
         """Give up the rows of the texts seen so far."""
         self._text: list[int] | None = None
         self._filled = 0
         self._place: dict[int, int] = {}
+        self._owner: dict[int, int] = {}
 
-    def _follow(self, text: list[int]) -> None:
+    def follow(self, text: list[int]) -> int:
+        """Give rows to tokens of the text that were not seen before, for the oldest; how many rows are in use."""
+        if self._is_whole:
+            return self._weight.shape[0]
+        self._take_in(text)
+        return self._first + min(self._filled, self.room)
+
+    def _take_in(self, text: list[int]) -> None:
         if text is not self._text:
             self._text, self._read = text, 0
         new = [t for t in dict.fromkeys(text[self._read :]) if t not in self._frequent and t not in self._place]
@@ -99,13 +117,11 @@ class DraftHead:
         places = []
         for token in new:
             place = self._first + self._filled % self.room
-            if self._filled >= self.room:
-                self._place.pop(int(self._tokens[place]), None)
-            self._place[token] = place
+            self._place.pop(self._owner.get(place, -1), None)
+            self._place[token], self._owner[place] = place, token
             self._filled += 1
             places.append(place)
-        at = torch.tensor(places, device=self._tokens.device)
-        ids = torch.tensor(new, device=self._tokens.device)
+        at, ids = send(torch.tensor([places, new]), self._tokens.device)
         self._tokens[at] = ids
         rows = rows_of(self._target.head, ids)
         if isinstance(self._weight, Packed):

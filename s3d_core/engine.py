@@ -20,9 +20,10 @@ from s3d_core.adapter import CARD, Adapter, read_card
 from s3d_core.auto import Auto
 from s3d_core.chat_template import chat_text
 from s3d_core.decode import Limits, prefill, rounds
-from s3d_core.errors import AdapterError, PromptError, SettingError
+from s3d_core.errors import AdapterError, ModelError, PromptError, SettingError
 from s3d_core.gguf import Progress
 from s3d_core.kernels import jit
+from s3d_core.kernels.layout import Kind
 from s3d_core.s3d import S3D
 from s3d_core.sampling import Sampler
 from s3d_core.settings import MAX_DRAFT_LENGTH, MAX_TREE_SIZE, DraftSettings, SamplingSettings
@@ -67,7 +68,7 @@ class Engine:
             most_drafted=MAX_DRAFT_LENGTH,
             context_limit=self.context_limit,
             device=str(self.target.device),
-            dtype=str(self.target.dtype).removeprefix("torch."),
+            dtype=self.target.precision,
             weight_bytes=self.target.bytes,
             adapter_bytes=self._adapter_bytes(),
             defaults=self._defaults(),
@@ -120,9 +121,13 @@ class Engine:
         """
         progress = progress or (lambda phase, share: None)
         place = loading.pick_device(device)
-        loaded = loading.load(Path(path), loading.pick_dtype(dtype, place), place, progress)
+        kind: Kind | None = "int8" if dtype == "int8" else None
+        if kind and (place.type != "cpu" or not jit.dots_int8()):
+            raise ModelError("Weights of eight bits need a processor with AVX512-VNNI, on Linux; choose bfloat16.")
+        loaded = loading.load(Path(path), loading.pick_dtype("bf16" if kind else dtype, place), place, progress)
         jit.keep_in(compiled)
-        loaded.target.pack()
+        if not loaded.target.pack(kind) and kind:
+            raise ModelError("This model's matrices cannot be cut into groups of eight-bit weights; choose bfloat16.")
         progress("Loading the draft adapter", 0.85)
         found, notice = None, None
         if adapter == "auto":
@@ -170,10 +175,9 @@ class Engine:
         one = torch.ones(1, 1, dtype=torch.bool, device=self.target.device)
         at = len(self.cache)
         position = torch.tensor([at], device=self.target.device)
-        row = self.target.embed(torch.tensor([token], device=self.target.device))
+        row = torch.tensor([token], device=self.target.device)
         last = self.target.rope_switch if self.cache.long_rope else at
-        x = self.target.cached_pass(row, position, max(at, last or 0), self.cache, one)
-        return int(self.target.logits(x).argmax())
+        return int(self.target.step(row, position, max(at, last or 0), self.cache, one).argmax())
 
     def chat_ids(self, messages: list[dict], *, continue_last: bool = False) -> list[int]:
         """A chat as token ids by the model's own template, ready for the reply.

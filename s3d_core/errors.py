@@ -30,5 +30,13 @@ class TrainingError(S3DError):
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out: Python's own, and what torch raises for a GPU and for the host."""
-    said = str(error).lower()
+    said = said_by(error).lower()
     return isinstance(error, MemoryError) or any(words in said for words in _OUT_OF_MEMORY)
+
+
+def said_by(error: BaseException) -> str:
+    """An error's own words, or the name of its kind where it has none or cannot tell them."""
+    try:
+        return str(error) or type(error).__name__
+    except Exception:
+        return type(error).__name__

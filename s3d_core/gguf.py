@@ -5,12 +5,13 @@ folder is mapped into memory in one or two. The folder is made in whole or not a
 anew when the file changed.
 """
 
-import getpass
 import hashlib
 import json
+import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,9 @@ from filelock import FileLock
 from safetensors import SafetensorError
 
 from s3d_core.errors import ModelError, is_out_of_memory
+from s3d_core.trust import UNPACKED
 
 Progress = Callable[[str, float], None]
-
-_STAMP = "unpacked-from.json"
 
 
 def unpacked(path: Path, dtype: torch.dtype, progress: Progress) -> Path:
@@ -37,7 +37,8 @@ def unpacked(path: Path, dtype: torch.dtype, progress: Progress) -> Path:
         # Two programs at once would write into the same folder.
         with FileLock(_lock(folder)):
             if not _is_made(path, folder):
-                _make(path, dtype, folder, progress)
+                with _told_tensor_by_tensor(progress):
+                    _make(path, dtype, folder, progress)
     return folder
 
 
@@ -48,14 +49,16 @@ def _source(path: Path) -> dict[str, int]:
 def _is_made(path: Path, folder: Path) -> bool:
     """Whether a folder is wholly there, and made from the file as it is now."""
     try:
-        return json.loads((folder / _STAMP).read_text()).items() >= _source(path).items()
+        return json.loads((folder / UNPACKED).read_text()).items() >= _source(path).items()
     except (OSError, ValueError, AttributeError):
         return False
 
 
 def _lock(folder: Path) -> Path:
     digest = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"s3d-{getpass.getuser()}-{digest}.lock"
+    # By number: in a container a user may have no name. On Windows each has a folder of their own.
+    owner = os.getuid() if hasattr(os, "getuid") else 0
+    return Path(tempfile.gettempdir()) / f"s3d-{owner}-{digest}.lock"
 
 
 def _make(path: Path, dtype: torch.dtype, folder: Path, progress: Progress) -> None:
@@ -68,12 +71,12 @@ def _make(path: Path, dtype: torch.dtype, folder: Path, progress: Progress) -> N
             f"Unpacking {path.name} needs {needed / 1e9:.1f} GB in {path.parent}; free some disk space and try again."
         )
     progress("Unpacking the model, this once", 0.1)
-    staged = folder.with_name(folder.name + ".part")
+    staged = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(staged, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
     try:
         _unpack(path, dtype, staged)
-        (staged / _STAMP).write_text(json.dumps(source))
+        (staged / UNPACKED).write_text(json.dumps(source))
         staged.replace(folder)
     except (OSError, SafetensorError) as error:  # safetensors has its own for a disk that is full
         shutil.rmtree(staged, ignore_errors=True)
@@ -141,6 +144,37 @@ def left_out(path: Path, config: dict) -> dict:
     else:
         return found
     return found | {"rope_parameters": rope}
+
+
+@contextmanager
+def _told_tensor_by_tensor(progress: Progress) -> Iterator[None]:
+    """While it lasts, transformers' bar over the tensors, which it draws on stderr unasked, is our progress instead.
+
+    What `progress` raises comes out as it is.
+    """
+    from transformers import modeling_gguf_pytorch_utils as reading
+
+    bar = reading.tqdm
+    stopped: list[BaseException] = []
+
+    def told(tensors: Sequence, **options) -> Iterator:
+        for done, tensor in enumerate(tensors):
+            try:
+                progress("Unpacking the model, this once", 0.1 + 0.25 * done / len(tensors))
+            except BaseException as error:
+                stopped.append(error)
+                raise
+            yield tensor
+
+    reading.tqdm = told
+    try:
+        yield
+    except ModelError:
+        if stopped:
+            raise stopped[0] from None
+        raise
+    finally:
+        reading.tqdm = bar
 
 
 def _unpack(path: Path, dtype: torch.dtype, folder: Path) -> None:

@@ -43,8 +43,29 @@ def as_tensor(weight: Weight) -> torch.Tensor:
 
 
 def multiply(x: torch.Tensor, weight: Weight) -> torch.Tensor:
-    """`x @ weight.T`, `[rows, in]` to `[rows, out]`."""
-    return weight(x) if isinstance(weight, Packed) else F.linear(x, weight)
+    """`x @ weight.T`, `[rows, in]` to `[rows, out]`, in the precision of `x`."""
+    if isinstance(weight, Packed):
+        return weight(x)
+    return F.linear(x, weight) if x.dtype == weight.dtype else _FrozenProduct.apply(x, weight)
+
+
+def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
+    """RMS norm over the last dimension, in the precision of `x`."""
+    return F.rms_norm(x, weight.shape, weight.to(x.dtype), eps)
+
+
+class _FrozenProduct(torch.autograd.Function):
+    """A product in the precision of the weight, which is never copied to that of `x` and gets no gradient."""
+
+    @staticmethod
+    def forward(ctx, x, weight):
+        ctx.save_for_backward(weight)
+        return F.linear(x.to(weight.dtype), weight).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (weight,) = ctx.saved_tensors
+        return (grad.to(weight.dtype) @ weight).to(grad.dtype), None
 
 
 def windows_of(config) -> list[int | None]:

@@ -65,7 +65,9 @@ def pick_dtype(dtype: str, device: torch.device) -> torch.dtype:
     known |= {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
     if dtype != "auto":
         if dtype not in known:
-            raise ModelError(f"There is no precision called {dtype!r}; choose auto, float32, bfloat16 or float16.")
+            raise ModelError(
+                f"There is no precision called {dtype!r}; choose auto, float32, bfloat16, float16 or int8."
+            )
         return known[dtype]
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16

@@ -1,12 +1,10 @@
 """Copying from what was said and meant before: a draft without any pass of the model."""
 
 import numpy as np
-import torch
 
 from s3d_core.candidates import Candidates, default_calibration
-from s3d_core.draft import State
+from s3d_core.draft import State, Verdicts
 from s3d_core.recall import LONGEST, Recall
-from s3d_core.sampling import most_likely
 from s3d_core.tree import Tree, best_first
 
 
@@ -32,5 +30,5 @@ class Lookup:
         length = min(settings.draft_length, state.most)
         return best_first(found.after, settings.tree_size, length, settings.least_probability)
 
-    def learn(self, tree: Tree, logits: torch.Tensor, emitted: list[int]) -> None:
-        self._recall.learn(self._context, tree, most_likely(logits))
+    def learn(self, tree: Tree, verdicts: Verdicts, emitted: list[int]) -> None:
+        self._recall.learn(self._context, tree, verdicts())

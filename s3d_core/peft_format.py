@@ -68,7 +68,7 @@ def to_peft(adapter: Path, out: Path, *, joined: bool = False, base_model: str |
                 name = f"base_model.model.model.layers.{i}.{_BLOCKS[linear]}.{module}"
                 lora[f"{name}.lora_A.weight"] = a.clone()
                 lora[f"{name}.lora_B.weight"] = piece.contiguous()
-    except (KeyError, ValueError, RuntimeError) as error:
+    except (LookupError, ValueError, RuntimeError) as error:
         raise AdapterError(f"The draft adapter in {adapter} is damaged ({error}); fetch or train it again.") from error
     if len(ranks) != 1:
         raise AdapterError(f"The draft adapter in {adapter} has updates of several ranks, or none; peft takes one.")

@@ -12,6 +12,29 @@ from s3d_core.tree import Tree
 LONGEST = 3
 
 
+class Followers(dict):
+    """What followed n-grams, and what of it is new.
+
+    Attributes:
+        new: put in since it was last emptied.
+        was_cleared: all else was forgotten since.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.new: dict[tuple[int, ...], int] = {}
+        self.was_cleared = True
+
+    def __setitem__(self, gram: tuple[int, ...], token: int) -> None:
+        super().__setitem__(gram, token)
+        self.new[gram] = token
+
+    def clear(self) -> None:
+        super().clear()
+        self.new.clear()
+        self.was_cleared = True
+
+
 class Recall:
     """Followers of n-grams of up to `LONGEST` tokens, the newest of each.
 
@@ -25,6 +48,11 @@ class Recall:
         self._read = 0
         self._said: dict[tuple[int, ...], int] = {}
         self._meant: dict[tuple[int, ...], int] = {}
+
+    def watched(self) -> tuple[Followers, Followers]:
+        """What is said and meant from now on, in dictionaries that know what is new in them."""
+        self._text, self._said, self._meant = None, Followers(), Followers()
+        return self._said, self._meant
 
     def follow(self, text: list[int]) -> None:
         """Take in what is new in `text`; another list is another text, which forgets everything."""

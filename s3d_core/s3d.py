@@ -8,15 +8,15 @@ import torch
 from s3d_core.adapter import Adapter
 from s3d_core.candidates import NOISE, SCALE, Candidates
 from s3d_core.coherence import Coherence
-from s3d_core.draft import State
+from s3d_core.draft import State, Verdicts
 from s3d_core.draft_head import DraftHead
+from s3d_core.garden import TOP_K, WIDER, Garden
+from s3d_core.grown import Grown
+from s3d_core.noise import Noise
 from s3d_core.recall import LONGEST, Recall
-from s3d_core.sampling import Noise, most_likely
 from s3d_core.target import Target
+from s3d_core.transfer import send
 from s3d_core.tree import Tree, best_first
-
-# Tokens per slot among which paths are searched; 16 hold nearly all that a tree of 64 can use.
-_TOP_K = 16
 
 
 class S3D:
@@ -42,21 +42,25 @@ class S3D:
         self._recall = recall
         self.watch: Callable[[Candidates], None] | None = None
         self._context: tuple[int, ...] = ()
+        self._garden = None if target.steps is None else Garden(target, adapter, self.head, self.coherence, recall)
 
-    def propose(self, state: State) -> Tree:
+    def propose(self, state: State) -> Tree | Grown:
         target, adapter, settings = self._target, self._adapter, state.settings
         length = min(settings.draft_length, state.most)
         self._recall.follow(state.ids)
         self._context = tuple(state.ids[-LONGEST:])
         slots = min(length, adapter.slots)
         kept = target.kept_layers(settings.skipped)
+        # The relaxed rule and calibration look at more than the tree, and the last tokens of a reply come but once.
+        if self._garden and settings.exactness == 1 and self.watch is None and length == settings.draft_length:
+            return self._garden.grow(state, kept, slots)
         n = len(state.cache)
-        current = torch.tensor(state.ids[-1:], device=target.device)
+        current = send(state.ids[-1:], target.device)
         x = torch.cat([target.embed(current), adapter.masks[: slots - 1]])
         positions = self._offsets[:slots] + n
         visible = self._causal[:slots, :slots]
         x = target.cached_pass(x, positions, n + slots - 1, state.cache, visible, kept, adapter.updates)
-        best, choices = self.head.best(x, adapter.norm, _TOP_K * (4 if state.noise else 1), state.ids)
+        best, choices = self.head.best(x, adapter.norm, TOP_K * (WIDER if state.noise else 1), state.ids)
         logits, tokens = best.cpu().numpy(), choices.cpu().numpy()
         if state.noise:
             logits, tokens = self._favoured(logits, tokens, state.noise)
@@ -72,8 +76,8 @@ class S3D:
         for slot, row in enumerate(tokens):
             weights = self._calibration[slot]
             scores[slot] = weights[SCALE] * logits[slot] + weights[NOISE] * noise(slot, row)
-        chosen = np.sort(np.argsort(-scores, axis=1)[:, :_TOP_K], axis=1)
+        chosen = np.sort(np.argsort(-scores, axis=1)[:, :TOP_K], axis=1)
         return np.take_along_axis(logits, chosen, 1), np.take_along_axis(tokens, chosen, 1)
 
-    def learn(self, tree: Tree, logits: torch.Tensor, emitted: list[int]) -> None:
-        self._recall.learn(self._context, tree, most_likely(logits))
+    def learn(self, tree: Tree, verdicts: Verdicts, emitted: list[int]) -> None:
+        self._recall.learn(self._context, tree, verdicts())

@@ -72,7 +72,7 @@ class Totals:
         """Count one round in."""
         if self.rounds == 0:
             self.first_ms = done.total_ms
-        self.rounds += 1
+        self.rounds += bool(done.ids)  # one that was cancelled wrote nothing and was none
         self.tokens += len(done.ids)
         self.drafted += done.drafted
         self.accepted += done.accepted

@@ -7,7 +7,7 @@ from transformers itself, so every rope variant it knows is right here too.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -16,13 +16,16 @@ from s3d_core.attention import additive_masks, fold_attention, rotate
 from s3d_core.cache import Cache
 from s3d_core.errors import ModelError, SettingError
 from s3d_core.families import ARCHITECTURES, family_names
+from s3d_core.graphs import CudaPool, Pool
 from s3d_core.kernels import jit
 from s3d_core.kernels.kv import PairedCache
 from s3d_core.kernels.layout import Kind, fits, usual_kind
 from s3d_core.kernels.runner import CompiledLayers
 from s3d_core.kernels.skinny import Packed
-from s3d_core.layer import LINEARS, Layer, Update, Weight, as_tensor, multiply, take, windows_of
+from s3d_core.layer import LINEARS, Layer, Update, Weight, as_tensor, multiply, rms_norm, take, windows_of
 from s3d_core.pages import Room, give_back
+from s3d_core.settings import MAX_TREE_SIZE
+from s3d_core.steps import Steps
 
 
 class Target:
@@ -35,7 +38,10 @@ class Target:
         norm: the final norm's weight, `[hidden]`.
         dtype: precision of the weights.
         activations: precision of everything between them.
+        steps: passes of few rows that are recorded and replayed; None where they run as they are.
     """
+
+    steps: Steps | None = None
 
     def __init__(self, model):
         """Take over a transformers model's weights; `model` is emptied on the way and must not be used again.
@@ -76,6 +82,12 @@ class Target:
     def is_packed(self) -> bool:
         """Whether the weights are packed for few rows."""
         return isinstance(self.head, Packed)
+
+    @property
+    def precision(self) -> str:
+        """What the weights are held in: "int8", or a dtype's name."""
+        kind = self.head.layout.kind if isinstance(self.head, Packed) else ""
+        return kind if kind == "int8" else str(self.dtype).removeprefix("torch.")
 
     @property
     def compiles(self) -> bool:
@@ -129,6 +141,14 @@ class Target:
             self._compiled = CompiledLayers(self)
         return True
 
+    def record(self, new_pool: Callable[[], Pool] | None = None) -> None:
+        """Record passes of few rows from now on (see `steps`); a cache made before cannot be used with them.
+
+        Args:
+            new_pool: None for CUDA graphs.
+        """
+        self.steps = Steps(self, new_pool or (lambda: CudaPool(self.device)))
+
     def prepare(self, updates: dict[int, Update], most_rows: int) -> None:
         """Compile what passes of up to so many rows with these updates need, where passes are compiled."""
         if self._compiled is not None:
@@ -157,7 +177,8 @@ class Target:
         """An empty cache of this model's shape; `most` are the slots that it will need, where that is known."""
         if self._compiled is not None and self._compiled.paired:
             return PairedCache(self.depth, self.kv_heads, self.head_dim, most)
-        return Cache(self.depth, self.kv_heads, self.head_dim, self.activations, self.device, most)
+        blank = self.steps is not None
+        return Cache(self.depth, self.kv_heads, self.head_dim, self.activations, self.device, most, blank)
 
     def most_skipped(self) -> int:
         """The largest number of layers a draft pass may leave out: two are always kept."""
@@ -197,7 +218,18 @@ class Target:
 
     def rope(self, positions: torch.Tensor, last: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Cosine and sine `[rows, rotary_dim]` for `positions`, given the last position of this pass."""
-        switch, long = self.rope_switch, self.is_long(last)
+        cos, sin = self.rope_table(last, self.is_long(last))
+        return cos[positions], sin[positions]
+
+    def rope_table(self, last: int, long: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cosine and sine `[positions, rotary_dim]` of every position up to `last`.
+
+        Args:
+            long: by a long-rope model's long frequencies; without them the table ends where they begin.
+        """
+        switch = self.rope_switch
+        if switch is not None:
+            last = max(last, switch) if long else min(last, switch - 1)
         cos, sin = self._ropes.get(long, (self.norm[:0], self.norm[:0]))
         if cos.shape[0] <= last:
             size = max(512, 2 * (last + 1))
@@ -208,7 +240,7 @@ class Target:
                 table = self.rotary(like, torch.arange(size, device=self.device)[None])
             cos, sin = (t[0].clone() for t in table)
             self._ropes[long] = (cos, sin)
-        return cos[positions], sin[positions]
+        return cos, sin
 
     def embed(self, ids: torch.Tensor) -> torch.Tensor:
         """Token embeddings `[..., hidden]` of ids `[...]`."""
@@ -237,24 +269,24 @@ class Target:
             `[rows, hidden]` before the final norm.
         """
         cos, sin = rope[0][:, None, :], rope[1][:, None, :]
-        hidden, eps = x.shape[-1:], self.eps
+        eps = self.eps
         split = self.heads + self.kv_heads
         for i in layers:
             layer = self.layers[i]
             update = updates.get(i) if updates else None
-            h = F.rms_norm(x, hidden, layer.attention_norm, eps)
+            h = rms_norm(x, layer.attention_norm, eps)
             qkv = _linear(h, layer.qkv, layer.qkv_bias, update, "qkv").unflatten(-1, (-1, self.head_dim))
-            if layer.query_norm is None:
+            if layer.query_norm is None or layer.key_norm is None:
                 qk = qkv[:, :split]
             else:
-                query = F.rms_norm(qkv[:, : self.heads], (self.head_dim,), layer.query_norm, eps)
-                key = F.rms_norm(qkv[:, self.heads : split], (self.head_dim,), layer.key_norm, eps)
+                query = rms_norm(qkv[:, : self.heads], layer.query_norm, eps)
+                key = rms_norm(qkv[:, self.heads : split], layer.key_norm, eps)
                 qk = torch.cat([query, key], dim=1)
             if layer.rotary:
                 qk = rotate(qk, cos, sin)
             h = attend(i, qk[:, : self.heads], qk[:, self.heads :], qkv[:, split:])
             x = x + _linear(h, layer.o, layer.o_bias, update, "o")
-            h = F.rms_norm(x, hidden, layer.mlp_norm, eps)
+            h = rms_norm(x, layer.mlp_norm, eps)
             gate, up = _linear(h, layer.gate_up, None, update, "gate_up").chunk(2, dim=-1)
             x = x + _linear(F.silu(gate) * up, layer.down, None, update, "down")
         return x
@@ -268,7 +300,23 @@ class Target:
 
     def normed(self, x: torch.Tensor, norm: torch.Tensor | None = None) -> torch.Tensor:
         """Rows after the final norm, `[rows, hidden]`."""
-        return F.rms_norm(x, x.shape[-1:], self.norm if norm is None else norm, self.eps)
+        return rms_norm(x, self.norm if norm is None else norm, self.eps)
+
+    def step(
+        self,
+        tokens: torch.Tensor,
+        positions: torch.Tensor,
+        last: int,
+        cache: Cache,
+        visible: torch.Tensor,
+        layers: Sequence[int] | None = None,
+        start: int | None = None,
+    ) -> torch.Tensor:
+        """Logits `[rows, vocabulary]` of the stock layers for tokens `[rows]`; see `cached_pass`."""
+        if self.steps is not None and tokens.shape[0] <= 1 + MAX_TREE_SIZE:
+            start = len(cache) if start is None else start
+            return self.steps.logits(tokens, positions, last, cache, visible, start, layers or range(self.depth))
+        return self.logits(self.cached_pass(self.embed(tokens), positions, last, cache, visible, layers, start=start))
 
     def cached_pass(
         self,

@@ -7,6 +7,8 @@ from typing import Any
 from s3d_core.errors import ModelError
 
 INDEX = "model.safetensors.index.json"
+# In a folder that was made of the GGUF file beside it: what it was made from.
+UNPACKED = "unpacked-from.json"
 # Formats that are pickles, or may hold one: reading them can run code of whoever made them.
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".h5", ".keras", ".msgpack")
 # Far above every known model; transformers would build layers without end.

@@ -1,3 +1,4 @@
+import io
 import os
 import shutil
 import subprocess
@@ -21,6 +22,24 @@ ROOT = Path(__file__).resolve().parent.parent
 def default_model() -> Path:
     """The default model's file, fetched and checked if it is not here yet."""
     return embedded.ensure()
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory) -> Path:
+    """A tiny model's folder, for what no test changes."""
+    from core.files import save_folder
+
+    return save_folder(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def float32_engine(default_model):
+    """The default model in float32, loaded once for all that change nothing of it."""
+    from s3d_core.engine import Engine
+
+    engine = Engine.load(default_model, dtype="float32")
+    yield engine
+    engine.close()
 
 
 @pytest.fixture
@@ -52,3 +71,32 @@ def s3d() -> Callable[..., subprocess.CompletedProcess]:
         )
 
     return run
+
+
+@pytest.fixture
+def s3d_here(monkeypatch, capsys) -> Callable[..., subprocess.CompletedProcess]:
+    """Runs `s3d` like the fixture of that name, but in this process, where a process is not what is tested."""
+    from app.cli import main
+
+    def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8"))
+        try:
+            code = main(list(arguments))
+        except SystemExit as ended:
+            code = ended.code
+        out, err = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, code, out, err)
+
+    return run
+
+
+@pytest.fixture
+def in_memory(float32_engine, monkeypatch) -> None:
+    """Commands that would load the default model with `--dtype float32` find it loaded."""
+    from s3d_core.engine import Engine
+
+    def load(path, **options):
+        assert (path, options["dtype"]) == (Path(float32_engine.info.path), "float32")
+        return float32_engine
+
+    monkeypatch.setattr(Engine, "load", load)

@@ -3,13 +3,14 @@
     python tests/soak.py --minutes 60            # an hour; --display to watch it on a screen
 
 It drives the real window and the real decoder with the default model, in a data folder of its own. Memory, threads and
-open files are looked at between two cycles, when the default model is loaded and the chat is empty. It fails when
-memory grew by 5% or more after the warm-up, when a thread or an open file was left, when the window stood still for
-more than 200 ms by its own doing, or when a cycle did not end.
+open files are looked at between two cycles, when the default model has just been loaded anew and the chat is empty. It
+fails when memory grew by 5% or more after the warm-up, when a thread or an open file was left, when the window stood
+still for more than 200 ms by its own doing, or when a cycle did not end.
 """
 
 import argparse
 import contextlib
+import faulthandler
 import gc
 import json
 import os
@@ -24,6 +25,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
@@ -57,8 +59,10 @@ class Course:
     Attributes:
         looks: one a cycle.
         worst_ms: the longest time that the window's loop was away.
-        own_ms: of it, at most the processor time that this process used meanwhile, its other threads included.
+        own_ms: the same without the time in which the window's or the decoder's thread waited for a processor: the
+            window's own work, and waiting for Python's lock and for the disk.
         freezes: how often it was away for more than `MOST_FREEZE_MS` by its own doing.
+        opened: the open files at the last look.
         did: how often each thing was done. said: how often each sentence was shown.
     """
 
@@ -66,13 +70,19 @@ class Course:
     worst_ms: float = 0.0
     own_ms: float = 0.0
     freezes: int = 0
+    opened: Counter = field(default_factory=Counter)
     did: Counter = field(default_factory=Counter)
     said: Counter = field(default_factory=Counter)
     tokens: int = 0
 
+    @property
+    def warm_up(self) -> int:
+        """So many of the first looks do not count: every mishap has been once, or a fifth is over."""
+        return max(7, len(self.looks) // 5)
+
     def verdicts(self) -> list[str]:
         """What is not as it should be; empty when all is well."""
-        looks = self.looks[max(2, len(self.looks) // 5) :]
+        looks = self.looks[self.warm_up :]
         if len(looks) < 8:
             return [f"only {len(looks)} cycles ended after the warm-up, which tells nothing"]
         quarter = len(looks) // 4
@@ -90,7 +100,7 @@ class Course:
 
     def growth(self) -> float:
         """Of resident memory, from the first quarter after the warm-up to the last."""
-        looks = self.looks[max(2, len(self.looks) // 5) :]
+        looks = self.looks[self.warm_up :]
         quarter = max(1, len(looks) // 4)
         before = statistics.median(look.resident for look in looks[:quarter])
         return statistics.median(look.resident for look in looks[-quarter:]) / before - 1
@@ -102,13 +112,15 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write every look into this file")
+    parser.add_argument("--stacks", type=Path, help="write what every thread did when the window stood still here")
     parser.add_argument("--display", action="store_true", help="show the window")
     options = parser.parse_args()
     if not options.display:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
     with tempfile.TemporaryDirectory() as home:
         model = at_home(Path(home))
-        course = Soak(Path(home), model, random.Random(options.seed)).run(60 * options.minutes)
+        with options.stacks.open("w") if options.stacks else contextlib.nullcontext() as stacks:
+            course = Soak(Path(home), model, random.Random(options.seed), stacks).run(60 * options.minutes)
     looks = course.looks
     print(f"{len(looks)} cycles, {course.tokens:,} tokens; {dict(course.did)}")
     for sentence, times in course.said.most_common():
@@ -143,13 +155,33 @@ def at_home(home: Path) -> Path:
     return embedded.path()
 
 
+def clock(thread: int) -> tuple[float, float]:
+    """Seconds for which a thread of ours ran, and for which it could have run while others had the processors."""
+    try:
+        ran, waited, _ = Path(f"/proc/self/task/{thread}/schedstat").read_text().split()
+    except (OSError, ValueError):
+        return 0.0, 0.0
+    return int(ran) / 1e9, int(waited) / 1e9
+
+
+def open_files() -> Counter:
+    """What the process's open files are called."""
+    names: Counter = Counter()
+    for file in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            names[str(file.readlink()).rstrip("0123456789[]")] += 1
+    return names
+
+
 class Soak:
     """Drives one window through cycles of chatting and mishaps."""
 
-    def __init__(self, home: Path, model: Path, dice: random.Random):
-        self.home, self.model, self.dice = home, model, dice
+    def __init__(self, home: Path, model: Path, dice: random.Random, stacks: TextIO | None = None):
+        self.home, self.model, self.dice, self.stacks = home, model, dice, stacks
         self.course = Course()
-        self._last = self._used = 0.0
+        self._now = (0.0, 0.0, 0.0, 0.0)
+        self._engine_thread = 0
+        self._due: list[Callable[[], None]] = []
 
     def run(self, seconds: float) -> Course:
         """Cycle until the time is over."""
@@ -179,25 +211,33 @@ class Soak:
         meter = QTimer(window, interval=5)
         meter.setTimerType(Qt.TimerType.PreciseTimer)
         meter.timeout.connect(self._tick)
-        self._last, self._used = time.perf_counter(), time.process_time()
+        names = {int(task.name): (task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()}
+        self._engine_thread = next(thread for thread, name in names.items() if name == "engine")
+        self._rest()
         meter.start()
         while time.monotonic() - begun < seconds:
             self.cycle()
             self.look(time.monotonic() - begun)
         meter.stop()
+        faulthandler.cancel_dump_traceback_later()
         window.close()
         self.wait(lambda: self.link.is_closed, "the end")
         return self.course
 
     def cycle(self) -> None:
-        """Some chat turns, and one mishap or none; then the default model with an empty chat again."""
+        """Some chat turns, and one mishap or none; then the default model, loaded anew, with an empty chat."""
         for _ in range(self.dice.randint(1, 3)):
             self.chat()
-        mishaps = [self.full_disk, self.short_memory, self.accident, self.broken_model, self.tiny_model, self.unload]
-        mishap = self.dice.choice([*mishaps, self.chat])
+        if not self._due:  # each in its turn, so that the first round of them is all of the warm-up
+            mishaps = [self.full_disk, self.short_memory, self.accident, self.broken_model, self.tiny_model]
+            self._due = [*mishaps, self.unload, self.chat]
+            self.dice.shuffle(self._due)
+        mishap = self._due.pop()
         self.course.did[mishap.__name__] += 1
         mishap()
         self.window.new_chat()
+        with self.heard(self.link.loaded):
+            self.link.load(self.model)
         self.wait(lambda: self.link.phase == "ready", "rest")
 
     def chat(self) -> None:
@@ -300,10 +340,15 @@ class Soak:
 
         self.pause(0.3)
         gc.collect()
-        self._last, self._used = time.perf_counter(), time.process_time()  # this collection is ours, not the window's
+        self._rest()  # this collection is ours, not the window's
         process = psutil.Process()
-        look = Look(at, process.memory_info().rss, process.num_threads(), process.num_fds())
+        files = open_files()
+        look = Look(at, process.memory_info().rss, process.num_threads(), files.total())
         self.course.looks.append(look)
+        if self.course.opened:
+            for name, times in (files - self.course.opened).items():
+                print(f"        newly open: {times} of {name}")
+        self.course.opened = files
         print(f"{at:6.0f} s  {look.resident / 1e6:6.0f} MB  {look.threads} threads  {look.files} files", flush=True)
 
     def wait(self, condition: Callable[[], bool], what: str) -> None:
@@ -325,13 +370,29 @@ class Soak:
     def _count(self, rounds: list) -> None:
         self.course.tokens += sum(len(done.ids) for done in rounds)
 
+    def _rest(self) -> tuple[float, float, float, float]:
+        """The window's loop is here now; returns the seconds since the last time, see `_tick`."""
+        ran, waited = clock(os.getpid())
+        then, self._now = self._now, (time.perf_counter(), ran, waited, clock(self._engine_thread)[1])
+        if self.stacks is not None:
+            # Without Python's lock, which the culprit may hold.
+            faulthandler.dump_traceback_later(MOST_FREEZE_MS / 2000, file=self.stacks)
+        away, ran, waited, engine_waited = (now - before for now, before in zip(self._now, then, strict=True))
+        return away, ran, waited, engine_waited
+
     def _tick(self) -> None:
-        now, used = time.perf_counter(), time.process_time()
-        away, own = 1000 * (now - self._last), 1000 * min(now - self._last, used - self._used)
-        self._last, self._used = now, used
-        self.course.worst_ms = max(self.course.worst_ms, away)
-        self.course.own_ms = max(self.course.own_ms, own)
-        self.course.freezes += own > MOST_FREEZE_MS
+        away, ran, waited, engine_waited = self._rest()
+        # Neither running nor ready to run, it waits for Python's lock, which the decoder's thread may have while that
+        # waits for a processor.
+        own = ran + max(0.0, away - ran - waited - engine_waited)
+        told = f"away {1000 * away:.0f} ms: ran {1000 * ran:.0f}, waited {1000 * waited:.0f}, own {1000 * own:.0f}"
+        if self.stacks is not None and 2000 * away > MOST_FREEZE_MS:
+            print(told, file=self.stacks, flush=True)
+        if 1000 * own > MOST_FREEZE_MS:
+            print(f"        {told}", flush=True)
+        self.course.worst_ms = max(self.course.worst_ms, 1000 * away)
+        self.course.own_ms = max(self.course.own_ms, 1000 * own)
+        self.course.freezes += 1000 * own > MOST_FREEZE_MS
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "s3d-set-up.json"
-UNFINISHED = VENV / "s3d-unfinished"
+# The environment is being made; the packages are being installed.
+IN_MAKING, UNFINISHED = VENV / "s3d-in-making", VENV / "s3d-unfinished"
 LOCK = ROOT / ".set-up.lock"
 NEEDED_BYTES = 3 * 10**9
 
@@ -157,8 +158,8 @@ def run_python(*arguments: str) -> int:
 
 
 def venv_works() -> bool:
-    """Whether there is an environment with a Python that is new enough and a pip that starts."""
-    if not venv_python().exists():
+    """Whether there is an environment, made to its end, with a Python that is new enough and a pip that starts."""
+    if IN_MAKING.exists() or not venv_python().exists():
         return False
     probe = "import sys, pip; sys.exit(sys.version_info < (3, 11))"
     with contextlib.suppress(OSError):
@@ -170,13 +171,17 @@ def venv_works() -> bool:
 def make_venv() -> None:
     """Make `.venv`, in place of one that does not work."""
     if VENV.exists():
-        say("The environment in .venv does not work; making it anew.")
+        done = "was not made to its end" if IN_MAKING.exists() else "does not work"
+        say(f"The environment in .venv {done}; making it anew.")
         shutil.rmtree(VENV)
     if shutil.disk_usage(ROOT).free < NEEDED_BYTES:
         raise SetUpError(f"There is less than {NEEDED_BYTES / 1e9:.0f} GB free on the disk of {ROOT}: free some space.")
     say("Making the environment in .venv.")
+    VENV.mkdir()
+    IN_MAKING.touch()
     if subprocess.call([sys.executable, "-I", "-m", "venv", str(VENV)], stdout=sys.stderr) != 0:
         raise SetUpError("Python's venv module could not make the folder .venv; its message is above.")
+    IN_MAKING.unlink()
 
 
 def site_packages() -> Path:

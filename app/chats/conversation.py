@@ -46,6 +46,11 @@ class Conversation:
             leaf = found[-1].parent
         return found[::-1]
 
+    @property
+    def first_turns(self) -> list[Message]:
+        """What the chat begins with on its branches, the oldest first."""
+        return [self._messages[key] for key in self._children.get(None, ())]
+
     def siblings(self, message: Message) -> list[Message]:
         """The branches that part where `message` does, itself among them, the oldest first."""
         return [self._messages[key] for key in self._children[message.parent]]

@@ -2,8 +2,15 @@
 
 import re
 
+from app.attach.fence import without_files
+
 LONGEST = 48
 _MARKS = re.compile(r"[`*_#>~|]+|^\s*[-+]\s+|^\s*\d+[.)]\s+")
+
+
+def title_of(turn: str) -> str:
+    """The title of a chat that begins with this turn; files that go with it count only where nothing else is said."""
+    return title_from(without_files(turn)[0] or turn)
 
 
 def title_from(text: str) -> str:

@@ -1,10 +1,14 @@
-"""`s3d bench`: drafting strategies and transformers side by side on the same prompts."""
+"""`s3d bench`: drafting strategies, transformers and llama.cpp side by side on the same prompts.
+
+The last line on stdout is everything measured, as JSON.
+"""
 
 import argparse
 import json
 from pathlib import Path
 
 from app.commands import bench_studies, options
+from app.models import places
 from app.terminal import ProgressLine
 from s3d_core.errors import PromptError, SettingError
 from s3d_core.prompts import read_prompts
@@ -23,7 +27,7 @@ def add_parser(subparsers) -> None:
     options.add_model_options(parser)
     options.add_draft_options(parser, single=False)
     parser.add_argument("--strategies", default="plain,lookup,skip,s3d,hf", metavar="A,B,...",
-                        help="of plain, lookup, skip, s3d, hf, hf-lookup, hf-early-exit")  # fmt: skip
+                        help="of plain, lookup, skip, s3d, auto, hf, hf-lookup, hf-early-exit")  # fmt: skip
     parser.add_argument("--prompts", type=Path, default=PROMPTS, metavar="FILE", help="JSON lines with turns")
     parser.add_argument("--limit", type=int, metavar="N", help="first N prompts")
     parser.add_argument("--max-tokens", type=int, default=128, metavar="N", help="tokens per reply (128)")
@@ -49,31 +53,52 @@ def run(args: argparse.Namespace) -> int:
     if study:
         return study(args, engine, rows, sampling)
     draft = options.draft_settings(args, engine.info.defaults)
-    from s3d_core.bench.contenders import assemble
+    from s3d_core.bench.bandwidth import read_bandwidth
+    from s3d_core.bench.contenders import assemble, check_names
     from s3d_core.bench.run import measure, summary, table
     from s3d_core.load import stock_model
 
-    contenders = assemble(
-        names, engine, draft, lambda: stock_model(Path(engine.info.path), engine.target.dtype, engine.target.device)
-    )
+    check_names(names)
+    info, device = engine.info, engine.target.device
     prompts = [(row.category, engine.chat_ids([{"role": "user", "content": row.turns[0]}])) for row in rows]
+    context = max(len(ids) for _, ids in prompts) + args.max_tokens
+
+    def load_llama(name: str):
+        from s3d_core.bench.gguf_formats import in_format
+        from s3d_core.bench.llama import LlamaCpp, check
+
+        check()
+        file = in_format(Path(info.path), name.removeprefix("llama-"), places.compiled_dir().parent / "bench")
+        return LlamaCpp(name, file, engine.stop_ids, context, _threads(), device.type != "cpu")
+
+    def load_stock():
+        return stock_model(Path(info.path), engine.target.dtype, device)
+
+    contenders = assemble(names, engine, draft, load_stock, load_llama)
     with ProgressLine() as line:
         measured = measure(
             contenders, prompts, sampling, lambda done, name: line(f"Prompt {done + 1}: {name}", done / len(prompts))
         )
-    records = summary(measured)
-    info = engine.info
+        line("Measuring how fast memory is read", 1.0)
+        bandwidth = read_bandwidth(device)
+    records = summary(measured, bandwidth)
     print(
         f"{info.name}, {info.dtype} on {info.device}: {len(prompts)} prompts, {args.max_tokens} tokens at most; medians"
     )
     print(table(records))
+    print(f"Memory is read at {bandwidth / 1e9:.0f} GB/s; of bandwidth: what the weights read take of it.")
+    whole = {"model": info.name, "dtype": info.dtype, "device": info.device, "threads": _threads()}
+    whole |= {"read_bandwidth": bandwidth, "settings": as_dict(draft) | as_dict(sampling), "results": records}
+    if any(name.startswith("llama") for name in names):
+        from s3d_core.bench.llama import instructions
+
+        whole["llama_cpp"] = instructions()
     if args.json:
-        whole = {"model": info.name, "dtype": info.dtype, "device": info.device, "threads": _threads()}
-        whole |= {"settings": as_dict(draft) | as_dict(sampling), "results": records}
         try:
             args.json.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
         except OSError as error:
             raise SettingError(f"{args.json} cannot be written: {error.strerror or error}.") from error
+    print(json.dumps(whole))
     return 0
 
 

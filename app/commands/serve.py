@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from app.commands import options
+from app.diagnostics.log import log_to_terminal
 from app.server import DEFAULT_HOST, DEFAULT_PORT
 from app.server import key as keys
 from app.server.backend import EngineBackend
@@ -32,6 +33,7 @@ def add_parser(subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM; returns the exit code."""
+    log_to_terminal()
     options.draft_settings(args, DraftSettings())  # what is out of bounds need not wait for the model
     key, source = keys.find(args.key_file)
     # The address first: that it is in use is told before the model is loaded.

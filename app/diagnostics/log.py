@@ -16,9 +16,17 @@ def start_log() -> None:
     """Warnings and worse go to a file in the user's data folder; where that cannot be written, to stderr."""
     try:
         data_dir().mkdir(parents=True, exist_ok=True)
-        handler: logging.Handler = LogFile(data_dir() / NAME)
+        _listen(LogFile(data_dir() / NAME))
     except OSError:
-        handler = logging.StreamHandler()
+        log_to_terminal()
+
+
+def log_to_terminal() -> None:
+    """Warnings and worse go to stderr, which a system may keep: as clean as in the file."""
+    _listen(logging.StreamHandler())
+
+
+def _listen(handler: logging.Handler) -> None:
     handler.setFormatter(Scrubbed("%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"))
     handler.setLevel(logging.WARNING)
     logging.getLogger().addHandler(handler)

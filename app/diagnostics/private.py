@@ -4,9 +4,11 @@ An error's message may quote what it choked on. So the worker tells here what is
 logged or reported is searched for it.
 """
 
+import contextlib
 import re
 import threading
 from collections import deque
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 # Chats are recognised by runs of this many characters: long enough not to meet ordinary words by chance.
@@ -76,3 +78,14 @@ def _without_runs(text: str, texts: list[str]) -> str:
 
 
 private = Private()
+
+
+@contextlib.contextmanager
+def keeping_private(texts: Iterable[str]) -> Iterator[None]:
+    """What is raised inside may quote `texts`, which are no part of a chat yet."""
+    try:
+        yield
+    except BaseException:
+        for text in texts:
+            private.remember(text)
+        raise

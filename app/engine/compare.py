@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from app.diagnostics.private import private
 from s3d_core.settings import DraftSettings, SamplingSettings
 from s3d_core.stats import Totals
 
@@ -100,6 +101,7 @@ def compare(
             if done.stop_reason == "cancelled":
                 return None
             totals.add(done)
+            private.write_on(done.text)
             written += done.ids
             progress(number * tokens + len(written), 2 * TURNS * tokens)
         runs[drafted].append(Run(tuple(written), totals))

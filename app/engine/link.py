@@ -140,9 +140,9 @@ class EngineLink(QObject):
         if self._closing:
             return
         self._closing = True
-        if self._worker.isRunning():
-            self._worker.close()
-        else:
+        was_running = self._worker.isRunning()
+        self._worker.close()
+        if not was_running:
             self._on_thread_finished()
 
     @Slot(str)

@@ -4,13 +4,16 @@
 window stands still for that time. Calling the system's own `dlopen` through ctypes does the same work with the lock
 released; the import then finds the libraries in place.
 
-The garbage collector stops everything too: with torch, transformers and a model in memory a full collection takes
-some hundred milliseconds. So it rests while they come in, and then leaves them out of its rounds until the model goes.
+The garbage collector stops everything too: with torch and transformers in memory a full collection takes some hundred
+milliseconds. So there is none while they come in, and from then on it leaves them out: what it looks through is the
+window and the model, in some milliseconds.
 """
 
 import contextlib
 import ctypes
+import functools
 import gc
+import importlib
 import importlib.util
 import os
 import sys
@@ -18,6 +21,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _LIBRARIES = ("libc10", "libtorch_cpu", "libc10_cuda", "libtorch_cuda", "libtorch")
+_BROUGHT_IN_BY_MODELS = (
+    "transformers.modeling_utils",
+    "transformers.tokenization_utils_tokenizers",
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.auto.tokenization_auto",
+    "transformers.models.llama.modeling_llama",
+)
+_NEVER = 1_000_000_000
 
 
 def preload_torch() -> None:
@@ -38,25 +49,27 @@ def preload_torch() -> None:
 
 @contextlib.contextmanager
 def settling() -> Iterator[None]:
-    """No garbage collection inside, and what is there at the end is left out of later ones until `unsettle`."""
-    was_on = gc.isenabled()
-    gc.disable()
+    """No full garbage collection inside."""
+    young, middle, old = gc.get_threshold()
+    gc.set_threshold(young, middle, _NEVER)
     try:
         yield
     finally:
-        gc.freeze()
-        if was_on:
-            gc.enable()
+        gc.set_threshold(young, middle, old)
 
 
-def unsettle() -> None:
-    """Let the collector see everything again: a model is about to be given up, and parts of it point at each other."""
-    gc.unfreeze()
-
-
+@functools.cache
 def import_engine():
-    """The class `s3d_core.engine.Engine`; the first call takes seconds."""
+    """The class `s3d_core.engine.Engine`; the first call takes seconds, and leaves what there is now to no collection.
+
+    What the first model would bring in by itself comes in here as well, so that it is left out too. The libraries are
+    never thrown away, but a model is, and it can only be found to be garbage where the collector looks at it.
+    """
     preload_torch()
     from s3d_core.engine import Engine
 
+    for name in _BROUGHT_IN_BY_MODELS:
+        with contextlib.suppress(ImportError):  # of another version: then collections take longer
+            importlib.import_module(name)
+    gc.freeze()
     return Engine

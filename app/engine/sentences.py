@@ -1,11 +1,12 @@
 """What the window says when something goes wrong in the decoder's thread."""
 
+import contextlib
 import gc
 import logging
 import sys
 import traceback
 
-from s3d_core.errors import OUT_OF_MEMORY, S3DError, is_out_of_memory
+from s3d_core.errors import OUT_OF_MEMORY, S3DError, is_out_of_memory, said_by
 
 log = logging.getLogger(__name__)
 
@@ -34,17 +35,18 @@ _OF_GPUS = ("cuda error", "cudnn", "cublas", "acceleratorerror")
 
 def is_gpu_lost(error: BaseException) -> bool:
     """Whether the GPU or its driver failed, which no later call on it survives."""
-    said = f"{type(error).__name__}: {error}".lower()
+    said = f"{type(error).__name__}: {said_by(error)}".lower()
     return not is_out_of_memory(error) and any(name in said for name in _OF_GPUS)
 
 
 def give_back(error: BaseException) -> None:
     """Let go of what a computation held that ran out of memory; its frames hold on to it through the traceback."""
-    log.warning("out of memory: %s", error)
+    log.warning("out of memory: %s", said_by(error))
     traceback.clear_frames(error.__traceback__)
     gc.collect()
     if torch := sys.modules.get("torch"):
-        torch.cuda.empty_cache()
+        with contextlib.suppress(Exception):  # a GPU that is lost as well has nothing to give
+            torch.cuda.empty_cache()
 
 
 def explain(error: BaseException) -> str:
@@ -56,5 +58,5 @@ def explain(error: BaseException) -> str:
     log.error("unexpected error in the engine", exc_info=error)
     if is_gpu_lost(error):
         return GPU_LOST
-    said = str(error).strip().splitlines()
+    said = said_by(error).strip().splitlines()
     return f"Something went wrong: {said[0] if said else type(error).__name__}"

@@ -18,12 +18,11 @@ from typing import Any
 from PySide6.QtCore import QObject, QThread, Signal
 
 from app.chats.overflow import DROP, ContextPlan, fit, room_for_prompt
-from app.diagnostics.private import private
+from app.diagnostics.private import keeping_private, private
 from app.engine.compare import compare
 from app.engine.live import LiveSettings
 from app.engine.parts import CancelledError, Parts, Progress, real_parts
 from app.engine.phase import Phase
-from app.engine.preload import unsettle
 from app.engine.sentences import ON_CPU, SLOWER, TOO_LONG, explain, give_back, is_gpu_lost
 from s3d_core.errors import PromptError, S3DError, is_out_of_memory
 from s3d_core.settings import PROBE_EVERY, DraftSettings, SamplingSettings
@@ -140,28 +139,32 @@ class EngineWorker(QThread):
         Returns:
             False when the thread is ending, and `use` will not be called.
         """
-        if self._closing:
-            return False
-        self._put(Job("lend", lambda job: use(self._engine, job.cancel.is_set)))
-        return True
+        return self._put(Job("lend", lambda job: use(self._engine, job.cancel.is_set)))
 
     def cancel(self, lent: bool = False) -> None:
         """Stop what runs now, and drop what waits; with `lent` also what others do with the engine."""
         with self._lock:
-            for job in self._pending:
-                if lent or job.kind != "lend":
-                    job.cancel.set()
+            self._cancel(lent)
 
     def close(self) -> None:
         """Stop everything and end the thread; `finished` follows."""
-        self._closing = True
-        self.cancel(lent=True)
-        self._queue.put(None)
-
-    def _put(self, job: Job) -> None:
         with self._lock:
-            self._pending.append(job)
-        self._queue.put(job)
+            self._closing = True
+            self._cancel(lent=True)
+            self._queue.put(None)
+
+    def _cancel(self, lent: bool) -> None:
+        for job in self._pending:
+            if lent or job.kind != "lend":
+                job.cancel.set()
+
+    def _put(self, job: Job) -> bool:
+        """Take a job in, or say that the thread is ending and none is done any more."""
+        with self._lock:  # what came behind the end of the queue would be waited for in vain
+            if not self._closing:
+                self._pending.append(job)
+                self._queue.put(job)
+            return not self._closing
 
     # -- the thread ----------------------------------------------------------------------------------------------
 
@@ -171,11 +174,15 @@ class EngineWorker(QThread):
             self._run_job(job)
             with self._lock:
                 self._pending.remove(job)
-        self._close_engine()
+        with contextlib.suppress(Exception):  # the process ends and gives all back
+            self._close_engine()
 
     def _run_job(self, job: Job) -> None:
-        if job.kind == "lend":
-            job.action(job)  # tells its own end, and is none of the window's phases
+        if job.kind == "lend":  # tells its own end, and is none of the window's phases
+            try:
+                job.action(job)
+            except BaseException as error:
+                explain(error)
             return
         try:
             if not job.cancel.is_set():
@@ -184,21 +191,25 @@ class EngineWorker(QThread):
                 self.reply_finished.emit(Totals(stop_reason="cancelled"))
         except BaseException as error:
             # Whatever it was, this thread goes on: without it the window would wait for ever.
-            short = is_out_of_memory(error)
-            if short:
-                give_back(error)
-            if not job.cancel.is_set():
-                if short and job.kind == "answer":
-                    self.failed.emit("memory", TOO_LONG)
-                else:
-                    self.failed.emit(job.kind, explain(error))
-            elif job.kind == "answer":
-                self.reply_finished.emit(Totals(stop_reason="cancelled"))
-            if is_gpu_lost(error):
-                self._go_on_without_gpu()
+            self._tell(job, error)
         # Counting is no phase: the window may have asked for an answer meanwhile.
         if job.kind != "count":
             self.phase_changed.emit(Phase.READY if self._engine is not None else Phase.EMPTY)
+
+    def _tell(self, job: Job, error: BaseException) -> None:
+        """Say what a job broke off with, and give back what it held."""
+        short = is_out_of_memory(error)
+        if short:
+            give_back(error)
+        if not job.cancel.is_set():
+            if short and job.kind == "answer":
+                self.failed.emit("memory", TOO_LONG)
+            else:
+                self.failed.emit(job.kind, explain(error))
+        elif job.kind == "answer":
+            self.reply_finished.emit(Totals(stop_reason="cancelled"))
+        if is_gpu_lost(error):
+            self._go_on_without_gpu()
 
     def _open_first(self, job: Job) -> None:
         self.phase_changed.emit(Phase.STARTING)
@@ -261,7 +272,7 @@ class EngineWorker(QThread):
             with contextlib.suppress(Exception):  # whatever touches the GPU now may fail
                 self._close_engine()
             self._open(path, self._reporter(None), open_on_cpu)
-        except Exception as error:
+        except BaseException as error:
             self.failed.emit("load", explain(error))
         else:
             self.notice.emit(ON_CPU)
@@ -269,7 +280,6 @@ class EngineWorker(QThread):
     def _close_engine(self) -> None:
         engine, self._engine, self._plain_ms = self._engine, None, None
         if engine is not None:
-            unsettle()
             try:
                 engine.close()
             finally:
@@ -280,11 +290,12 @@ class EngineWorker(QThread):
     def _count(self, messages: list[dict], texts: list[str]) -> None:
         engine = self._engine
         if engine is not None:
-            try:
-                whole = engine.count(messages) if messages else 0
-            except PromptError:  # it will be said when it is sent
-                whole = 0
-            self.counted.emit(whole, [engine.count_text(text) for text in texts])
+            with keeping_private([message["content"] for message in messages] + texts):
+                try:
+                    whole = engine.count(messages) if messages else 0
+                except PromptError:  # it will be said when it is sent
+                    whole = 0
+                self.counted.emit(whole, [engine.count_text(text) for text in texts])
 
     def _answer(self, job: Job, messages: list[dict], sampling: SamplingSettings, plan: ContextPlan) -> None:
         engine = self._loaded_engine()

@@ -109,8 +109,12 @@ class Download:
             return installing.install(self._journal)
 
     def discard(self) -> None:
-        """Delete what came. Not while `run` runs."""
-        with self._alone():
+        """Delete what came. Not while `run` runs.
+
+        Raises:
+            ModelError: it cannot be deleted now.
+        """
+        with _disk_errors(), self._alone():
             shutil.rmtree(self._journal.folder, ignore_errors=True)
 
     # -- steps ---------------------------------------------------------------------------------------------------

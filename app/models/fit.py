@@ -17,7 +17,9 @@ from app.models.shape import Shape
 from s3d_core.errors import ModelError
 from s3d_core.settings import MAX_TREE_SIZE
 
-PRECISIONS = {"float32": 4, "bfloat16": 2, "float16": 2}
+PRECISIONS = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
+# Weights of eight bits to a scale, of two bytes, and what fills up the cache lines that scales lie in.
+_SCALES = 24
 _SHORT = {"f32": "float32", "bf16": "bfloat16", "f16": "float16"}
 USUAL_CONTEXT = 4096
 CONTEXTS = (131072, 65536, 32768, 16384, 8192, 4096, 2048, 1024)
@@ -212,7 +214,9 @@ def _cpu_flags() -> frozenset[str]:
 def _nearer(shape: Shape, choice: Choice) -> Iterator[Choice]:
     """Other choices, the nearest first: half the bits lose less than half the context."""
     contexts = [c for c in CONTEXTS if c < choice.context]
-    smaller = [p for p, size in PRECISIONS.items() if size < PRECISIONS[choice.precision] and p != "float16"]
+    smaller = [
+        p for p, size in PRECISIONS.items() if size < PRECISIONS[choice.precision] and p not in ("float16", "int8")
+    ]
     yield from (Choice(precision, choice.context) for precision in smaller)
     for context in contexts:
         yield from (Choice(precision, context) for precision in (choice.precision, *smaller))
@@ -222,13 +226,14 @@ def _sizes(shape: Shape, choice: Choice, memory: MemoryReading, adapter: bool) -
     size = PRECISIONS[choice.precision]
     packed = not memory.is_gpu and packs_here() and choice.precision != "float16"
     held = 4 if packed else size
-    pairs = packed and choice.precision == "bfloat16" and "avx512_bf16" in _cpu_flags() and shape.head_dim % 16 == 0
-    weights = size * shape.parameters
+    narrow = packed and choice.precision in ("bfloat16", "int8")
+    pairs = narrow and "avx512_bf16" in _cpu_flags() and shape.head_dim % 16 == 0
+    weights = size * shape.parameters + (shape.parameters // _SCALES if choice.precision == "int8" else 0)
     return Fit(
         choice=choice,
         weights=weights,
         cache=_cache_bytes(shape, choice.context, 2 if pairs else held, memory.is_gpu),
-        adapter=_adapter_bytes(shape, size) if adapter else 0,
+        adapter=_adapter_bytes(shape, max(size, 2)) if adapter else 0,
         working=_working_bytes(shape, choice.context, held, memory.is_gpu),
         total=memory.total,
         others=memory.others,

@@ -52,7 +52,7 @@ def translated(repo: str, host: str, endpoint: str) -> Iterator[None]:
     except httpx2.InvalidURL as error:
         raise HubError(f"{endpoint!r} is not the address of a hub: mend or unset HF_ENDPOINT.") from error
     except httpx2.HTTPError as error:
-        raise _by_connection(error, host) from error
+        raise by_connection(error, host) from error
 
 
 def _by_status(error, repo: str, host: str, page: str) -> ModelError:
@@ -84,7 +84,8 @@ def _by_status(error, repo: str, host: str, page: str) -> ModelError:
     return HubError(f"{host} refuses the request for {repo} (HTTP {status}).")
 
 
-def _by_connection(error: Exception, host: str) -> ModelError:
+def by_connection(error: Exception, host: str) -> ModelError:
+    """What to say of an error of the network on the way to `host`."""
     import httpx2
 
     cause: BaseException | None = error

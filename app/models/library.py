@@ -4,13 +4,14 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from glob import escape
 from pathlib import Path
 
 from app.models import embedded, manifest, wholeness
 from app.models.places import models_dir
 from app.models.remains import delete, working_name
 from s3d_core.errors import ModelError
-from s3d_core.trust import refuse_pickle
+from s3d_core.trust import UNPACKED, refuse_pickle
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,8 @@ def remove(name: str) -> None:
         ModelError: there is no such model, or it cannot be deleted.
     """
     entry = locate(name)
+    for made in _unpacked_from(entry):
+        delete(made)
     # Renamed first: half a model must not be taken for one, should the deleting be interrupted.
     doomed = working_name("removed", entry.name)
     try:
@@ -125,11 +128,19 @@ def damaged() -> list[tuple[str, str]]:
 
 
 def entries() -> list[Path]:
-    """What lies in the models folder, whole or not."""
+    """What lies in the models folder, whole or not; what was unpacked from a file there is no model of its own."""
     try:
-        return sorted(entry for entry in models_dir().iterdir() if not entry.name.startswith("."))
+        found = sorted(entry for entry in models_dir().iterdir() if not entry.name.startswith("."))
     except OSError:
         return []
+    return [entry for entry in found if not (entry / UNPACKED).is_file()]
+
+
+def _unpacked_from(entry: Path) -> list[Path]:
+    """The folders that were made of a lone `.gguf` file, beside it."""
+    if entry.suffix.lower() != ".gguf":
+        return []
+    return [folder for folder in entry.parent.glob(f"{escape(entry.stem)}.*") if (folder / UNPACKED).is_file()]
 
 
 def name_of(path: Path) -> str:

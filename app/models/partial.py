@@ -85,7 +85,7 @@ class PartialFile:
             else self._sha1.hexdigest() == self._file.blob_id
         )
         if self.missing or not right:
-            raise WrongContentError(f"{self._file.path} did not arrive as the hub lists it; try again later.")
+            raise WrongContentError(f"{self._file.path} did not arrive as it is listed; try again later.")
         return self._sha256.hexdigest()
 
     def _begin(self) -> None:

@@ -89,16 +89,25 @@ def stream(
             response.read()
         hf_raise_for_status(response)
         _check_pin(response, listing, file)
-        # After a halt this still takes in what had arrived, and then ends by the broken connection.
-        for chunk in _beyond(part.length, response, file):
-            part_before = part.length
-            part.write(chunk)
-            came(part.length - part_before)
+        pour(response, file, part, came, hub.host())
     if part.missing:
         raise TransientError(f"The connection to {hub.host()} broke.")
 
 
-def _beyond(offset: int, response, file: hub.RemoteFile) -> Iterator[bytes]:
+def pour(response, file: hub.RemoteFile, part: PartialFile, came: Callable[[int], None], host: str) -> None:
+    """Write what a streamed answer holds of a file, from where the part ends.
+
+    Raises:
+        TransientError: the answer is of something else.
+    """
+    # After a halt this still takes in what had arrived, and then ends by the broken connection.
+    for chunk in _beyond(part.length, response, file, host):
+        before = part.length
+        part.write(chunk)
+        came(part.length - before)
+
+
+def _beyond(offset: int, response, file: hub.RemoteFile, host: str) -> Iterator[bytes]:
     """The body's chunks from `offset` of the file on, also where the whole file is sent instead of the rest.
 
     Raises:
@@ -112,7 +121,7 @@ def _beyond(offset: int, response, file: hub.RemoteFile) -> Iterator[bytes]:
     else:
         right = response.headers.get("content-length", str(file.bytes)) == str(file.bytes)
     if not right:
-        raise TransientError(f"Something else than {file.path} came from {hub.host()}: does the network ask to log in?")
+        raise TransientError(f"Something else than {file.path} came from {host}: does the network ask to log in?")
     for chunk in response.iter_raw():
         if skip >= len(chunk):
             skip -= len(chunk)

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from app.diagnostics.private import keeping_private
 from app.server import requests
 from app.server.answers import Answers, unless_gone
 from app.server.errors import SERVER, ApiError, as_api_error
@@ -109,9 +110,11 @@ class _Api:
     async def _write(
         self, request: Request, read: Callable[[dict, SamplingSettings, int], Wanted], is_chat: bool
     ) -> Response:
-        body = requests.read_body(await _content(request))
-        info = self._info()
-        wanted = read(body, self._usual, info.context_limit)
+        content = await _content(request)
+        with keeping_private([content.decode("utf-8", errors="replace")]):
+            body = requests.read_body(content)
+            info = self._info()
+            wanted = read(body, self._usual, info.context_limit)
         reply = Reply(is_chat, info.name, wanted.sampling.seed)
         if not wanted.stream:
             await unless_gone(request.receive, self._fill(reply, wanted))

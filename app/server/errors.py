@@ -2,7 +2,7 @@
 
 import logging
 
-from s3d_core.errors import S3DError
+from s3d_core.errors import S3DError, is_out_of_memory
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ def as_api_error(error: BaseException) -> ApiError:
         return error
     if isinstance(error, S3DError):
         return ApiError(str(error))
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+    if is_out_of_memory(error):
         return ApiError("There is not enough memory for this answer; send a shorter prompt.", 503, SERVER)
     log.error("unexpected error in the server", exc_info=error)
     return ApiError(f"Something went wrong ({type(error).__name__}); the server's log says more.", 500, SERVER)

@@ -66,7 +66,9 @@ class Service:
 
     def run(self, backend: Backend) -> None:
         """Serve in this thread until `stop`."""
-        asyncio.run(self._serve(backend))
+        # A loop of the plain kind: beside the window, the usual one would be Qt's, which works in its thread alone.
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            runner.run(self._serve(backend))
 
     def stop(self) -> None:
         """End the present answer within a round, then everything. May be called from any thread, and in a signal."""

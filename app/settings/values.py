@@ -9,13 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.settings.declare import Group, declared, setting
 from s3d_core.errors import SettingError
-from s3d_core.settings import SamplingSettings
+from s3d_core.settings import MAX_DRAFT_LENGTH, MAX_TREE_SIZE, SamplingSettings
 
 log = logging.getLogger(__name__)
 
 VERSION = 1  # of the file; see `app.settings.file.STEPS`
 MOST_SEED = 2**31 - 1
 MOST_NAME = 60
+MOST_MODELS = 50
 
 StopText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 PresetName = Annotated[str, StringConstraints(min_length=1, max_length=MOST_NAME)]
@@ -146,6 +147,13 @@ class Appearance(Group):
         "appearance",
         choices=(("system", "As the system"), ("light", "Light"), ("dark", "Dark")),
     )
+    language: Literal["system", "en", "de"] = setting(
+        "system",
+        "Language",
+        "Of the window; another one is spoken from the next start on.",
+        "appearance",
+        choices=(("system", "As the system"), ("en", "English"), ("de", "Deutsch")),
+    )
     font_size: int | None = setting(
         None,
         "Font size",
@@ -157,6 +165,22 @@ class Appearance(Group):
         start=10,
         unit="pt",
     )
+
+
+class Drafting(Group):
+    """How the user wants a model to draft, set in the speed panel. A model's own bounds narrow it further.
+
+    Attributes:
+        on: draft at all. auto: Auto chooses all but the exactness; then the rest is not said.
+    """
+
+    on: bool = True
+    auto: bool = True
+    exactness: float = Field(1.0, ge=0.0, le=1.0)
+    strategy: Literal["s3d", "skip", "lookup"] = "s3d"
+    skipped: int = Field(0, ge=0, le=1000)
+    draft_length: int = Field(1, ge=1, le=MAX_DRAFT_LENGTH)
+    tree_size: int = Field(1, ge=1, le=MAX_TREE_SIZE)
 
 
 def _first_presets() -> dict[str, ChatSettings]:
@@ -175,6 +199,7 @@ class Settings(BaseModel):
     chat: ChatSettings = ChatSettings()
     appearance: Appearance = Appearance()
     presets: dict[PresetName, ChatSettings] = Field(default_factory=_first_presets)
+    drafting: dict[str, Drafting] = Field(default_factory=dict)
 
     def with_chat(self, chat: ChatSettings) -> "Settings":
         """With other settings for every chat."""
@@ -183,6 +208,12 @@ class Settings(BaseModel):
     def with_appearance(self, appearance: Appearance) -> "Settings":
         """With another look."""
         return self.model_copy(update={"appearance": appearance})
+
+    def with_drafting(self, model: str, wish: Drafting) -> "Settings":
+        """With what is wanted of a model's drafts; only the models turned last are remembered."""
+        others = {name: known for name, known in self.drafting.items() if name != model}
+        kept = dict(list(others.items())[1 - MOST_MODELS :])
+        return self.model_copy(update={"drafting": kept | {model: wish}})
 
     def with_preset(self, name: str, chat: ChatSettings) -> "Settings":
         """With a preset of this name, which may replace one.

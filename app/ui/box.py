@@ -2,12 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QRect, Qt
-from PySide6.QtGui import QPainter
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QSpinBox, QWidget
-
-from app.ui.icons import pixmap
-from app.ui.theme import colours
 
 if TYPE_CHECKING:
     _Widget = QWidget
@@ -28,34 +24,12 @@ class _Calm(_Widget):
 
 
 class Box(_Calm, QComboBox):
-    """A choice whose arrow has the theme's colour."""
-
-    def paintEvent(self, event) -> None:
-        super().paintEvent(event)
-        painter = QPainter(self)
-        _draw_arrow(painter, QRect(self.width() - 25, (self.height() - 18) // 2, 18, 18))
-        painter.end()
+    """A choice."""
 
 
-class _Arrows(_Calm):
-    def paintEvent(self, event) -> None:
-        super().paintEvent(event)
-        painter = QPainter(self)
-        middle, left = self.height() // 2, self.width() - 21
-        _draw_arrow(painter, QRect(left, middle, 13, 13))
-        painter.scale(1, -1)
-        _draw_arrow(painter, QRect(left, -middle, 13, 13))
-        painter.end()
-
-
-class WholeBox(_Arrows, QSpinBox):
+class WholeBox(_Calm, QSpinBox):
     """A whole number."""
 
 
-class NumberBox(_Arrows, QDoubleSpinBox):
+class NumberBox(_Calm, QDoubleSpinBox):
     """A number."""
-
-
-def _draw_arrow(painter: QPainter, place: QRect) -> None:
-    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-    painter.drawPixmap(place, pixmap("chevron", 54, colours().muted))

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from app.chats.errors import StoreError
 from app.chats.overflow import dropped_said
 from app.engine.link import EngineLink
+from app.settings.values import APPEARANCE
 from app.ui.chat.context import ContextWatch
 from app.ui.chat.drafts import Drafts
 from app.ui.chat.pane import ChatPane
@@ -65,6 +66,12 @@ class Desk(QObject):
     def set_theme(self, mode: str) -> None:
         """One of `MODES`."""
         self.preferences.set_look("theme", mode)
+
+    def zoom(self, step: int) -> None:
+        """Make all text so many points larger, within the bounds of the setting; 0 is the system's size again."""
+        size = APPEARANCE["font_size"]
+        points = round(QApplication.font().pointSizeF()) + step
+        self.preferences.set_look("font_size", int(min(max(points, size.low), size.high)) if step else None)
 
     def copy_last(self) -> None:
         """Put the last answer into the clipboard."""

@@ -8,9 +8,13 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QPlainTextEdit,
 
 from app.diagnostics.report import report
 from app.diagnostics.runs import Ended
+from app.ui.language import QT_TRANSLATE_NOOP, translate
 from app.ui.notify import NoticeBar
 
-COPIED = "Copied: versions, hardware, settings and the log, without your chats and tokens. Paste it into your report."
+COPIED = QT_TRANSLATE_NOOP(
+    "Window",
+    "Copied: versions, hardware, settings and the log, without your chats and tokens. Paste it into your report.",
+)
 
 
 class Diagnostics(QObject):
@@ -34,14 +38,14 @@ class Diagnostics(QObject):
         self.gathered.connect(self._on_gathered, Qt.ConnectionType.QueuedConnection)
         menu = window.topbar.menu.menu()
         menu.addSeparator()
-        self.action: QAction = menu.addAction("Copy diagnostics")
-        self.action.setToolTip("Copy versions, hardware, settings and the log, without chats and tokens")
+        self.action: QAction = menu.addAction(self.tr("Copy diagnostics"))
+        self.action.setToolTip(self.tr("Copy versions, hardware, settings and the log, without chats and tokens"))
         self.action.triggered.connect(lambda: self._gather(self._copy))
         self.offer = NoticeBar()
         window.centralWidget().layout().insertWidget(1, self.offer)
         if before is not None:
-            said = f"{before.sentence} Your chats are as they were saved."
-            self.offer.error(said, "Show the report", lambda: self._gather(self._show))
+            said = self.tr("{sentence} Your chats are as they were saved.").format(sentence=before.sentence)
+            self.offer.error(said, self.tr("Show the report"), lambda: self._gather(self._show))
 
     def _facts(self) -> dict[str, str]:
         """What only the window knows, read in its thread."""
@@ -78,7 +82,7 @@ class Diagnostics(QObject):
 
     def _copy(self, text: str) -> None:
         QGuiApplication.clipboard().setText(text)
-        self._window.chat.notice.info(COPIED)
+        self._window.chat.notice.info(translate("Window", COPIED))
 
     def _show(self, text: str) -> None:
         ReportDialog(text, self._window).show()
@@ -89,24 +93,26 @@ class ReportDialog(QDialog):
 
     def __init__(self, text: str, parent=None):
         super().__init__(parent)
-        self.setWindowTitle("Report")
+        self.setWindowTitle(self.tr("Report"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setModal(False)
         self.resize(760, 520)
-        said = QLabel("Nothing was sent. To tell the makers of S3D Chat, copy this and paste it into a report.")
+        said = QLabel(
+            self.tr("Nothing was sent. To tell the makers of S3D Chat, copy this and paste it into a report.")
+        )
         said.setWordWrap(True)
         self.text = QPlainTextEdit(text, readOnly=True)
-        self.text.setAccessibleName("Report")
-        self.text.setToolTip("What would be copied")
+        self.text.setAccessibleName(self.tr("Report"))
+        self.text.setToolTip(self.tr("What would be copied"))
         self.text.setTabChangesFocus(True)
         self.text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.text.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
-        self.copy = QPushButton("Copy", toolTip="Copy the report")
-        self.copy.setAccessibleName("Copy the report")
+        self.copy = QPushButton(self.tr("Copy"), toolTip=self.tr("Copy the report"))
+        self.copy.setAccessibleName(self.tr("Copy the report"))
         self.copy.setDefault(True)
         self.copy.clicked.connect(self._copy)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
-        buttons.button(QDialogButtonBox.StandardButton.Close).setToolTip("Close the report")
+        buttons.button(QDialogButtonBox.StandardButton.Close).setToolTip(self.tr("Close the report"))
         buttons.addButton(self.copy, QDialogButtonBox.ButtonRole.ActionRole)
         buttons.rejected.connect(self.close)
         column = QVBoxLayout(self)
@@ -119,4 +125,4 @@ class ReportDialog(QDialog):
 
     def _copy(self) -> None:
         QGuiApplication.clipboard().setText(self.text.toPlainText())
-        self.copy.setText("Copied")
+        self.copy.setText(self.tr("Copied"))

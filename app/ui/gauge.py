@@ -25,8 +25,8 @@ class MemoryGauge(QAbstractButton):
 
     def __init__(self, parent=None):
         super().__init__(parent)
-        self.setAccessibleName("Memory")
-        self.setToolTip("Memory: click for the numbers")
+        self.setAccessibleName(self.tr("Memory"))
+        self.setToolTip(self.tr("Memory: click for the numbers"))
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -102,10 +102,10 @@ class MemoryGauge(QAbstractButton):
 
     def _line(self, metrics: QFontMetricsF, room: float) -> str:
         if self.reading is None:
-            return "Memory …"
+            return self.tr("Memory …")
         now = self.reading
-        numbers = f"{now.used / GIB:.1f} of {now.total / GIB:.1f} GB"
-        name = "VRAM" if now.is_gpu else "RAM"
+        numbers = self.tr("{used:.1f} of {total:.1f} GB").format(used=now.used / GIB, total=now.total / GIB)
+        name = self.tr("VRAM") if now.is_gpu else self.tr("RAM")
         lines = [f"{name} {numbers}", f"{name} {now.used / now.total:.0%}" if now.total else name]
         return next((line for line in lines if metrics.horizontalAdvance(line) <= room), lines[-1])
 
@@ -114,8 +114,10 @@ class MemoryGauge(QAbstractButton):
         if self.reading is None:
             return
         now = self.reading
-        lines = [now.sentence] + [f"{part.name}: {part.size / GIB:.2f} GB" for part in self.parts]
-        lines.append(f"Total: {now.total / GIB:.2f} GB")
+        lines = [now.sentence] + [
+            self.tr("{name}: {size:.2f} GB").format(name=part.name, size=part.size / GIB) for part in self.parts
+        ]
+        lines.append(self.tr("Total: {total:.2f} GB").format(total=now.total / GIB))
         self.setToolTip("\n".join(lines))
         self.setAccessibleDescription(". ".join(lines))
         if self.popup.isVisible():

@@ -59,14 +59,14 @@ class MemoryPopup(QFrame):
         super().__init__(parent, Qt.WindowType.Popup)
         self.setObjectName("MemoryPopup")
         self.setMinimumWidth(_WIDE)
-        self.setAccessibleName("Memory in numbers")
+        self.setAccessibleName(self.tr("Memory in numbers"))
         self._title = QLabel(wordWrap=True, textFormat=Qt.TextFormat.PlainText)
         self._bar, self._history = _Picture(14), _Picture(44)
         self._legend = QGridLayout()
         self._legend.setHorizontalSpacing(9)
         self._legend.setColumnStretch(1, 1)
         self._sizes: dict[str, QLabel] = {}
-        below = QLabel("How full it was in the last two minutes")
+        below = QLabel(self.tr("How full it was in the last two minutes"))
         below.setProperty("muted", True)
         column = QVBoxLayout(self)
         column.setContentsMargins(14, 12, 14, 14)
@@ -80,7 +80,7 @@ class MemoryPopup(QFrame):
     def show_memory(self, reading: MemoryReading, parts: list[Part], history: deque[float]) -> None:
         """Show these numbers."""
         self._title.setText(reading.sentence)
-        total = Part("Total", reading.total, "surface")
+        total = Part(self.tr("Total"), reading.total, "surface")
         for part in (*parts, total):
             if part.name not in self._sizes:
                 self._add_row(part)
@@ -102,7 +102,7 @@ class MemoryPopup(QFrame):
         size = QLabel()
         size.setAlignment(Qt.AlignmentFlag.AlignRight)
         self._sizes[part.name] = size
-        if part.name != "Total":
+        if part.name != self.tr("Total"):
             self._legend.addWidget(_Swatch(part), row, 0)
         self._legend.addWidget(QLabel(part.name), row, 1)
         self._legend.addWidget(size, row, 2)

@@ -7,12 +7,17 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QPolygonF
 
 from app.hardware import MemoryReading
+from app.ui.language import QT_TRANSLATE_NOOP, translate
 from app.ui.theme import Colours
 
 GIB = 1024**3
 # Readings, one a second.
 HISTORY = 120
-_NAMES = {"weights": "Weights", "cache": "Conversation (K/V cache)", "adapter": "Drafting (adapter)"}
+_NAMES = {
+    "weights": QT_TRANSLATE_NOOP("Window", "Weights"),
+    "cache": QT_TRANSLATE_NOOP("Window", "Conversation (K/V cache)"),
+    "adapter": QT_TRANSLATE_NOOP("Window", "Drafting (adapter)"),
+}
 
 
 class Part(NamedTuple):
@@ -33,13 +38,13 @@ def parts_of(reading: MemoryReading, own: dict[str, int]) -> list[Part]:
     Args:
         own: what the engine holds, by name, in bytes. It may say more than the system has seen of us so far.
     """
-    parts, left = [Part("Other programs", reading.others, "muted")], reading.ours
+    parts, left = [Part(translate("Window", "Other programs"), reading.others, "muted")], reading.ours
     for name, colour in (("weights", "accent"), ("cache", "number"), ("adapter", "speed")):
         size = min(left, own.get(name, 0))
         left -= size
-        parts.append(Part(_NAMES[name], size, colour))
-    parts.append(Part("Rest of this program", left, "keyword"))
-    parts.append(Part("Free", reading.free, "line"))
+        parts.append(Part(translate("Window", _NAMES[name]), size, colour))
+    parts.append(Part(translate("Window", "Rest of this program"), left, "keyword"))
+    parts.append(Part(translate("Window", "Free"), reading.free, "line"))
     return parts
 
 

@@ -18,7 +18,7 @@ class NoticeBar(QFrame):
         self._label.setTextFormat(self._label.textFormat().PlainText)
         self._action = QPushButton()
         self._action.clicked.connect(self._act)
-        self._close = QToolButton(toolTip="Close this notice", accessibleName="Close notice")
+        self._close = QToolButton(toolTip=self.tr("Close this notice"), accessibleName=self.tr("Close notice"))
         self._close.clicked.connect(self.hide)
         self._do: Callable[[], None] | None = None
         row = QHBoxLayout(self)

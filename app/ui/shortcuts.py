@@ -3,18 +3,21 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QWidget
 
-WINDOW, MESSAGE = "Everywhere", "While you write a message"
+from app.ui.language import QT_TRANSLATE_NOOP, translate
+
+WINDOW = QT_TRANSLATE_NOOP("Shortcuts", "Everywhere")
+MESSAGE = QT_TRANSLATE_NOOP("Shortcuts", "While you write a message")
 
 
 @dataclass(frozen=True)
 class Keys:
     """Attributes:
     name: what it does, for the code. title: for the user.
-    keys: as Qt writes them; on a Mac, Ctrl is the command key.
+    keys: as Qt writes them; on a Mac, Ctrl is the command key. also: other keys that do the same.
     where: `WINDOW`, or `MESSAGE` for those that the message field itself listens to.
     """
 
@@ -22,6 +25,7 @@ class Keys:
     keys: str
     title: str
     where: str = WINDOW
+    also: str = ""
 
     @property
     def said(self) -> str:
@@ -30,21 +34,25 @@ class Keys:
 
 
 TABLE = (
-    Keys("new", "Ctrl+N", "New chat"),
-    Keys("search", "Ctrl+K", "Search the chats"),
-    Keys("chats", "Ctrl+Shift+S", "Show or hide the chats"),
-    Keys("models", "Ctrl+M", "Manage the models"),
-    Keys("settings", "Ctrl+,", "Settings"),
-    Keys("message", "Ctrl+L", "Go to the message field"),
-    Keys("attach", "Ctrl+O", "Attach files"),
-    Keys("stop", "Escape", "Stop what runs"),
-    Keys("copy", "Ctrl+Shift+C", "Copy the last answer"),
-    Keys("again", "Ctrl+R", "Write the last answer again"),
-    Keys("panel", "Ctrl+B", "Show or hide the speed panel"),
-    Keys("quit", "Ctrl+Q", "Quit"),
-    Keys("send", "Enter", "Send", MESSAGE),
-    Keys("send_too", "Ctrl+Enter", "Send", MESSAGE),
-    Keys("line", "Shift+Enter", "New line", MESSAGE),
+    Keys("new", "Ctrl+N", QT_TRANSLATE_NOOP("Shortcuts", "New chat")),
+    Keys("search", "Ctrl+K", QT_TRANSLATE_NOOP("Shortcuts", "Search the chats")),
+    Keys("find", "Ctrl+F", QT_TRANSLATE_NOOP("Shortcuts", "Find in this chat")),
+    Keys("chats", "Ctrl+Shift+S", QT_TRANSLATE_NOOP("Shortcuts", "Show or hide the chats")),
+    Keys("models", "Ctrl+M", QT_TRANSLATE_NOOP("Shortcuts", "Manage the models")),
+    Keys("settings", "Ctrl+,", QT_TRANSLATE_NOOP("Shortcuts", "Settings")),
+    Keys("message", "Ctrl+L", QT_TRANSLATE_NOOP("Shortcuts", "Go to the message field")),
+    Keys("attach", "Ctrl+O", QT_TRANSLATE_NOOP("Shortcuts", "Attach files")),
+    Keys("stop", "Escape", QT_TRANSLATE_NOOP("Shortcuts", "Stop what runs")),
+    Keys("copy", "Ctrl+Shift+C", QT_TRANSLATE_NOOP("Shortcuts", "Copy the last answer")),
+    Keys("again", "Ctrl+R", QT_TRANSLATE_NOOP("Shortcuts", "Write the last answer again")),
+    Keys("panel", "Ctrl+B", QT_TRANSLATE_NOOP("Shortcuts", "Show or hide the speed panel")),
+    Keys("larger", "Ctrl++", QT_TRANSLATE_NOOP("Shortcuts", "Larger text"), also="Ctrl+="),
+    Keys("smaller", "Ctrl+-", QT_TRANSLATE_NOOP("Shortcuts", "Smaller text")),
+    Keys("usual_size", "Ctrl+0", QT_TRANSLATE_NOOP("Shortcuts", "Text of the usual size")),
+    Keys("quit", "Ctrl+Q", QT_TRANSLATE_NOOP("Shortcuts", "Quit")),
+    Keys("send", "Enter", QT_TRANSLATE_NOOP("Shortcuts", "Send"), MESSAGE),
+    Keys("send_too", "Ctrl+Enter", QT_TRANSLATE_NOOP("Shortcuts", "Send"), MESSAGE),
+    Keys("line", "Shift+Enter", QT_TRANSLATE_NOOP("Shortcuts", "New line"), MESSAGE),
 )
 BY_NAME = {entry.name: entry for entry in TABLE}
 
@@ -58,7 +66,8 @@ def install(window: QWidget, actions: Mapping[str, Callable[[], object]]) -> Non
     """Make the window's shortcuts; `actions` says what each one does."""
     for entry in TABLE:
         if entry.where == WINDOW:
-            QShortcut(QKeySequence(entry.keys), window, activated=actions[entry.name])
+            for keys in filter(None, (entry.keys, entry.also)):
+                QShortcut(QKeySequence(keys), window, activated=actions[entry.name])
 
 
 def pressed(event: QKeyEvent) -> str:
@@ -75,4 +84,4 @@ def pressed(event: QKeyEvent) -> str:
 
 def title(entry: Keys) -> str:
     """What the keys do, in the user's language."""
-    return QCoreApplication.translate("Shortcuts", entry.title)
+    return translate("Shortcuts", entry.title)

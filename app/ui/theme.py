@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from string import Template
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QDir, QObject, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -153,6 +153,7 @@ class Theme(QObject):
         self._application = application
         self._own_size = application.font().pointSizeF()
         self.mode = mode if mode in MODES else "system"
+        QDir.setSearchPaths("styles", [str(resource("styles"))])
         application.styleHints().colorSchemeChanged.connect(self._apply)
         self._apply()
 
@@ -196,7 +197,8 @@ class Theme(QObject):
         _current = DARK if dark else LIGHT
         self._application.setPalette(_palette(_current))
         sheet = resource("styles", "app.qss").read_text(encoding="utf-8")
-        self._application.setStyleSheet(Template(sheet).substitute(asdict(_current)))
+        arrows = "dark" if dark else "light"
+        self._application.setStyleSheet(Template(sheet).substitute(asdict(_current), arrows=arrows))
 
 
 def _has_own_size(widget: QWidget) -> bool:

@@ -20,22 +20,22 @@ from app.engine.phase import Phase
 from app.ui.box import Box
 from app.ui.gauge import MemoryGauge
 from app.ui.icons import icon
+from app.ui.language import QT_TRANSLATE_NOOP, translate
 from app.ui.shortcuts import BY_NAME, with_keys
 from app.ui.theme import MODES
 
 _SAID = {
-    Phase.STARTING: "Starting",
-    Phase.FETCHING: "Fetching the model",
-    Phase.LOADING: "Loading",
-    Phase.MEASURING: "Measuring plain speed",
-    Phase.READY: "Ready",
-    Phase.READING: "Reading the prompt",
-    Phase.WRITING: "Writing",
-    Phase.COMPARING: "Measuring plain against drafted",
-    Phase.EMPTY: "No model",
+    Phase.STARTING: QT_TRANSLATE_NOOP("Window", "Starting"),
+    Phase.FETCHING: QT_TRANSLATE_NOOP("Window", "Fetching the model"),
+    Phase.LOADING: QT_TRANSLATE_NOOP("Window", "Loading"),
+    Phase.MEASURING: QT_TRANSLATE_NOOP("Window", "Measuring plain speed"),
+    Phase.READY: QT_TRANSLATE_NOOP("Window", "Ready"),
+    Phase.READING: QT_TRANSLATE_NOOP("Window", "Reading the prompt"),
+    Phase.WRITING: QT_TRANSLATE_NOOP("Window", "Writing"),
+    Phase.COMPARING: QT_TRANSLATE_NOOP("Window", "Measuring plain against drafted"),
+    Phase.EMPTY: QT_TRANSLATE_NOOP("Window", "No model"),
 }
 _CLOCK_MS = 200
-_MANAGE = "Manage models …"
 _TIP = Qt.ItemDataRole.ToolTipRole
 
 
@@ -63,28 +63,28 @@ class TopBar(QFrame):
     def __init__(self, theme_mode: str, parent=None):
         super().__init__(parent)
         self.setObjectName("TopBar")
-        self.sidebar = _button(with_keys("Show or hide the chats", "chats"), "Chats")
+        self.sidebar = _button(with_keys(self.tr("Show or hide the chats"), "chats"), self.tr("Chats"))
         self.sidebar.setCheckable(True)
         self.sidebar.clicked.connect(self.sidebar_toggled)
-        self.new = _button(with_keys("New chat", "new"), "New chat")
+        self.new = _button(with_keys(self.tr("New chat"), "new"), self.tr("New chat"))
         self.new.clicked.connect(self.new_chat)
-        self.models = Box(toolTip="The model that answers")
-        self.models.setAccessibleName("Model")
+        self.models = Box(toolTip=self.tr("The model that answers"))
+        self.models.setAccessibleName(self.tr("Model"))
         self.models.setMinimumWidth(150)
         self.models.setMaximumWidth(280)
         self.models.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.models.setMinimumContentsLength(16)
-        self.models.setPlaceholderText("No model yet")
+        self.models.setPlaceholderText(self.tr("No model yet"))
         self.models.activated.connect(self._on_model)
-        self.phase_label = QLabel("Starting")
+        self.phase_label = QLabel(translate("Window", _SAID[Phase.STARTING]))
         self.phase_label.setProperty("muted", True)
         self.phase_label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.phase_label.setAccessibleName("State")
+        self.phase_label.setAccessibleName(self.tr("State"))
         self.gauge = MemoryGauge()
-        self.panel = _button(with_keys("Show or hide the speed panel", "panel"), "Speed panel")
+        self.panel = _button(with_keys(self.tr("Show or hide the speed panel"), "panel"), self.tr("Speed panel"))
         self.panel.setCheckable(True)
         self.panel.clicked.connect(self.panel_toggled)
-        self.menu = _button("Menu", "Menu")
+        self.menu = _button(self.tr("Menu"), self.tr("Menu"))
         self.menu.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.menu.setMenu(self._make_menu(theme_mode))
         row = QHBoxLayout()
@@ -100,7 +100,7 @@ class TopBar(QFrame):
         row.addWidget(self.panel)
         row.addWidget(self.menu)
         self.progress = QProgressBar(textVisible=False, maximum=1000)
-        self.progress.setAccessibleName("Progress")
+        self.progress.setAccessibleName(self.tr("Progress"))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -117,7 +117,9 @@ class TopBar(QFrame):
         menu = QMenu(self)
         group = QActionGroup(self)
         self.theme_actions: dict[str, QAction] = {}
-        for mode, text in zip(MODES, ("Theme of the system", "Light theme", "Dark theme"), strict=True):
+        for mode, text in zip(
+            MODES, (self.tr("Theme of the system"), self.tr("Light theme"), self.tr("Dark theme")), strict=True
+        ):
             action = menu.addAction(text)
             action.setCheckable(True)
             action.setChecked(mode == theme_mode)
@@ -125,17 +127,19 @@ class TopBar(QFrame):
             group.addAction(action)
             self.theme_actions[mode] = action
         menu.addSeparator()
-        menu.addAction("Manage models …\t" + BY_NAME["models"].said, self.library_wanted.emit)
-        self.server_action = menu.addAction("Serve to other programs …")
+        menu.addAction(self.tr("Manage models …") + "\t" + BY_NAME["models"].said, self.library_wanted.emit)
+        self.server_action = menu.addAction(self.tr("Serve to other programs …"))
         self.server_action.triggered.connect(lambda checked=False: self.server_wanted.emit())
-        menu.addAction("Train drafts for this model …", self.train_wanted.emit)
+        menu.addAction(self.tr("Train drafts for this model …"), self.train_wanted.emit)
         settings = menu.addAction(self.tr("Settings …") + "\t" + BY_NAME["settings"].said)
         settings.triggered.connect(self.settings_wanted)
         return menu
 
     def show_served(self, on: bool) -> None:
         """Whether other programs can ask the model."""
-        self.server_action.setText("Serving to other programs …" if on else "Serve to other programs …")
+        self.server_action.setText(
+            self.tr("Serving to other programs …") if on else self.tr("Serve to other programs …")
+        )
 
     def show_models(self, models: list) -> None:
         """The installed models (name, path, bytes)."""
@@ -144,8 +148,10 @@ class TopBar(QFrame):
         for model in models:
             self.models.addItem(model.name, model.path)
             self.models.setItemData(self.models.count() - 1, str(model.path), _TIP)
-        self.models.addItem(_MANAGE)
-        self.models.setItemData(self.models.count() - 1, with_keys("Fetch, import and delete models", "models"), _TIP)
+        self.models.addItem(self.tr("Manage models …"))
+        self.models.setItemData(
+            self.models.count() - 1, with_keys(self.tr("Fetch, import and delete models"), "models"), _TIP
+        )
         self._select(current)
 
     def show_model(self, path) -> None:
@@ -187,7 +193,7 @@ class TopBar(QFrame):
     def show_prefill(self, done: int, total: int) -> None:
         """How much of the prompt is read."""
         share = done / total if total else 1.0
-        self._detail = f"{_SAID[Phase.READING]} {_percent(share)}"
+        self._detail = f"{translate('Window', _SAID[Phase.READING])} {_percent(share)}"
         self.progress.setValue(int(1000 * share))
         self._tick()
 
@@ -200,7 +206,7 @@ class TopBar(QFrame):
         self.gauge.update()
 
     def _tick(self) -> None:
-        said = "Stopping" if self._stopping else self._detail or _SAID[self._phase]
+        said = self.tr("Stopping") if self._stopping else self._detail or translate("Window", _SAID[self._phase])
         if self._phase in Phase.BUSY:
             said += f" · {_clock(time.monotonic() - self._since)}"
         self.phase_label.setText(said)

@@ -11,12 +11,14 @@ from app.engine.link import EngineLink
 from app.engine.phase import Phase
 from app.hardware import MemoryReading
 from app.server.switch import Switch
+from app.settings.values import Drafting
 from app.ui import shortcuts
 from app.ui.chat.pane import ChatPane
 from app.ui.chat.session import ChatSession
 from app.ui.chats.sidebar import Sidebar
 from app.ui.desk import Desk
 from app.ui.forward import bring_forward
+from app.ui.language import QT_TRANSLATE_NOOP, translate
 from app.ui.models.library import LibraryDialog
 from app.ui.server.dialog import ServerDialog
 from app.ui.settings.preferences import Preferences
@@ -31,13 +33,14 @@ NARROW = 900
 NARROW_FOR_BOTH = 1080
 
 _WHY_NOT = {
-    Phase.FETCHING: "The model is being fetched …",
-    Phase.COMPARING: "Measuring plain against drafted …",
-    Phase.EMPTY: "Choose a model at the top to start",
+    Phase.FETCHING: QT_TRANSLATE_NOOP("Window", "The model is being fetched …"),
+    Phase.COMPARING: QT_TRANSLATE_NOOP("Window", "Measuring plain against drafted …"),
+    Phase.EMPTY: QT_TRANSLATE_NOOP("Window", "Choose a model at the top to start"),
 }
-_STOPS = dict.fromkeys((Phase.STARTING, Phase.LOADING, Phase.MEASURING), "Stop loading") | {
-    Phase.FETCHING: "Stop fetching"
-}
+_LOADING = QT_TRANSLATE_NOOP("Window", "The model is loading …")
+_STOPS = dict.fromkeys(
+    (Phase.STARTING, Phase.LOADING, Phase.MEASURING), QT_TRANSLATE_NOOP("Window", "Stop loading")
+) | {Phase.FETCHING: QT_TRANSLATE_NOOP("Window", "Stop fetching")}
 
 
 class Window(QMainWindow):
@@ -135,6 +138,7 @@ class Window(QMainWindow):
         self.topbar.sidebar_toggled.connect(self._on_sidebar_toggled)
         self.sidebar.new_chat.connect(self.new_chat)
         self.sidebar.chosen.connect(self.session.open_chat)
+        self.sidebar.found.connect(self.chat.transcript.mark)
         self.sidebar.left.connect(self.chat.composer.field.setFocus)
         self.sidebar.deleted.connect(self.session.leave_deleted)
         self.session.chats_changed.connect(self.sidebar.refresh)
@@ -155,6 +159,7 @@ class Window(QMainWindow):
         self.panel.measure_wanted.connect(self.measure)
         self.panel.measure_stopped.connect(self.link.stop)
         self.panel.train_wanted.connect(self.train)
+        self.panel.controls.wished.connect(self._keep_drafting)
         self.session.opened.connect(lambda chat: self.panel.compare.forget())
         self.topbar.gauge.nearly_full.connect(self.chat.notice.info)
         self.desk.theme.changed.connect(self._renew)
@@ -194,6 +199,10 @@ class Window(QMainWindow):
             "copy": self.desk.copy_last,
             "again": self.regenerate,
             "panel": self.topbar.panel.click,
+            "find": self.chat.find_bar.start,
+            "larger": lambda: self.desk.zoom(1),
+            "smaller": lambda: self.desk.zoom(-1),
+            "usual_size": lambda: self.desk.zoom(0),
             "quit": self.close,
         }
         shortcuts.install(self, actions)
@@ -237,7 +246,7 @@ class Window(QMainWindow):
         """Measure plain decoding against `settings` on the last reply shown."""
         asked = self.session.last_asked()
         if asked is None:
-            self.panel.compare.tell("Ask something first: its answer is what is measured.")
+            self.panel.compare.tell(self.tr("Ask something first: its answer is what is measured."))
         elif self.link.phase == Phase.READY:
             self.link.compare(settings, *asked)
 
@@ -245,12 +254,12 @@ class Window(QMainWindow):
         """Open the dialog that trains drafts for the model in memory."""
         info = self.link.info
         if info is None:
-            self.chat.notice.info("Load a model first: drafts are trained for one model.")
+            self.chat.notice.info(self.tr("Load a model first: drafts are trained for one model."))
             return
         if self.training is None or self.training.info.path != info.path:
             self.training = TrainingDialog(info, self)
             self.training.trained.connect(self.link.load)
-            self.training.ended.connect(lambda said: self.chat.notice.offer(said, "Show", self.train))
+            self.training.ended.connect(lambda said: self.chat.notice.offer(said, self.tr("Show"), self.train))
         bring_forward(self.training)
 
     def manage_models(self) -> None:
@@ -277,14 +286,20 @@ class Window(QMainWindow):
         self.topbar.show_phase(phase)
         self.chat.welcome.show_phase(phase)
         answering = phase in Phase.ANSWERING and not self.session.writes_elsewhere
-        elsewhere = "Another chat is being answered (Escape stops it)"
-        why_not = elsewhere if self.session.writes_elsewhere else _WHY_NOT.get(phase, "The model is loading …")
-        self.chat.composer.set_state(phase == Phase.READY, answering, why_not, _STOPS.get(phase, ""))
+        elsewhere = self.tr("Another chat is being answered (Escape stops it)")
+        why_not = elsewhere if self.session.writes_elsewhere else translate("Window", _WHY_NOT.get(phase, _LOADING))
+        self.chat.composer.set_state(
+            phase == Phase.READY, answering, why_not, translate("Window", _STOPS.get(phase, ""))
+        )
 
     def _on_loaded(self, info: ModelInfo) -> None:
-        self.panel.show_model(info)
+        self.panel.show_model(info, self.desk.preferences.settings.drafting.get(info.name))
         self.topbar.show_model(info.path)
         self.chat.welcome.show_model(info)
+
+    def _keep_drafting(self, wish: Drafting) -> None:
+        if self.link.info is not None:
+            self.desk.preferences.set_drafting(self.link.info.name, wish)
 
     def _on_unloaded(self) -> None:
         self.panel.forget_model()
@@ -298,14 +313,14 @@ class Window(QMainWindow):
             return
         retry = self.link.open_first if kind in ("fetch", "load") and self.link.info is None else None
         if kind == "memory" and self.panel.drafting.isChecked():
-            self.chat.notice.error(sentence, "Turn drafting off", self.panel.drafting.click)
+            self.chat.notice.error(sentence, self.tr("Turn drafting off"), self.panel.drafting.click)
             return
-        self.chat.notice.error(sentence, "Retry" if retry else "", retry)
+        self.chat.notice.error(sentence, self.tr("Retry") if retry else "", retry)
 
     def _on_refused(self, path, sentence: str) -> None:
         """A model does not fit into the memory; the user may know better."""
         self.topbar.show_model(self.link.info.path if self.link.info else None)
-        self.chat.notice.error(sentence, "Load anyway", lambda: self.link.load(path, anyway=True))
+        self.chat.notice.error(sentence, self.tr("Load anyway"), lambda: self.link.load(path, anyway=True))
 
     def _on_link_closed(self) -> None:
         self.session.close()

@@ -15,7 +15,7 @@ LEFT_OUT = re.compile(
     r"torch\.(testing\._internal|utils\.(tensorboard|benchmark|cpp_extension|bottleneck|model_dump)|test|bin|include)\b"
 )
 
-# torch.jit reads the source of some of torch's own functions while torch is imported.
+# While it is imported, torch reads the source of some of its own functions and of all its lists of settings.
 module_collection_mode = "pyz+py"
 warn_on_missing_hiddenimports = False
 # The program by which torch shares memory between processes; torch does not start where it is missing.

@@ -18,5 +18,6 @@ if __name__ == "__main__":
         if outside:
             os.environ["LD_LIBRARY_PATH"] = outside
     from app.__main__ import main
+    from app.gpu_torch.launch import launch
 
-    sys.exit(main())
+    sys.exit(launch(main))

@@ -1,4 +1,4 @@
-"""Who takes part in a benchmark: our strategies, and transformers' own ways of decoding.
+"""Who takes part in a benchmark: our strategies, transformers' own ways of decoding, and llama.cpp.
 
 Each contender continues a prompt and says how many tokens came when, so that all are measured
 alike: the speed is that of the tokens after the first pass, the time to the first token is
@@ -13,11 +13,14 @@ from typing import Protocol
 import torch
 from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
+from s3d_core.bench.traffic import Traffic, parameter_bytes
 from s3d_core.engine import Engine
 from s3d_core.errors import SettingError
 from s3d_core.settings import STRATEGIES, DraftSettings, SamplingSettings
 
-PEERS = ("hf", "hf-lookup", "hf-early-exit")
+TRANSFORMERS = ("hf", "hf-lookup", "hf-early-exit")
+LLAMA = ("llama-q4_1", "llama-q8_0", "llama-bf16")
+PEERS = (*TRANSFORMERS, *LLAMA)
 NAMES = (*STRATEGIES, *PEERS)
 
 
@@ -32,6 +35,7 @@ class Reply:
         rounds: verify passes after the prompt was read.
         accepted_per_slot, tried_per_slot: see `stats.Totals`; empty for peers.
         relaxed: tokens that plain decoding would not have chosen.
+        bytes_read: of weights in the passes behind the first, draft passes included; 0 where it is not counted.
     """
 
     ids: list[int]
@@ -42,12 +46,18 @@ class Reply:
     accepted_per_slot: list[int]
     tried_per_slot: list[int]
     relaxed: int = 0
+    bytes_read: int = 0
 
     @property
     def tokens_per_second(self) -> float | None:
         """Decoding speed behind the first pass; None for a reply that ended with it."""
         later = len(self.ids) - self.first_tokens
         return 1000 * later / self.decode_ms if later > 0 and self.decode_ms else None
+
+    @property
+    def bytes_per_second(self) -> float | None:
+        """Weights read in a second behind the first pass; None where it is not counted."""
+        return 1000 * self.bytes_read / self.decode_ms if self.bytes_read and self.decode_ms else None
 
     @property
     def tokens_per_round(self) -> float:
@@ -69,6 +79,7 @@ class Ours:
 
     def __init__(self, engine: Engine, draft: DraftSettings):
         self.name, self._engine, self._draft = draft.strategy, engine, draft
+        self._traffic = Traffic(engine)
 
     def reply(self, ids: list[int], sampling: SamplingSettings) -> Reply:
         self._engine.cache.rewind(0)
@@ -76,19 +87,21 @@ class Ours:
         passes: list[tuple[float, int]] = []
         tried: list[int] = []
         accepted: list[int] = []
-        relaxed = 0
+        relaxed = bytes_read = 0
         began = time.perf_counter()
         for done in self._engine.generate(ids, self._draft, sampling):
             written += done.ids
             relaxed += done.relaxed
             passes.append((time.perf_counter(), len(written)))
+            if len(passes) > 1:
+                bytes_read += self._traffic.of(done)
             grow = done.depth - len(tried)
             tried += [0] * grow
             accepted += [0] * grow
             for slot in range(done.depth):
                 tried[slot] += 1
                 accepted[slot] += slot < done.accepted
-        return replace(_reply(written, began, passes, accepted, tried), relaxed=relaxed)
+        return reply_of(written, began, passes, accepted, tried, relaxed, bytes_read)
 
 
 class Transformers:
@@ -99,6 +112,7 @@ class Transformers:
         # What a checkpoint likes to sample with, such as a repetition penalty, would change greedy text too.
         model.generation_config = GenerationConfig()
         self._options: dict = {}
+        self._pass_bytes = parameter_bytes(model)
         if name == "hf-lookup":
             self._options = {"prompt_lookup_num_tokens": 4}
         elif name == "hf-early-exit":
@@ -128,10 +142,21 @@ class Transformers:
                 **self._options,
             )
         written = out[0, len(ids) :].tolist()
-        return _reply(written, began, passes, [], [])
+        # How much of the model an early exit's drafts read is not told.
+        counted = 0 if self.name == "hf-early-exit" else (len(passes) - 1) * self._pass_bytes
+        return reply_of(written, began, passes, bytes_read=counted)
 
 
-def _reply(written, began, passes, accepted, tried) -> Reply:
+def reply_of(
+    written: list[int],
+    began: float,
+    passes: list[tuple[float, int]],
+    accepted: list[int] | None = None,
+    tried: list[int] | None = None,
+    relaxed: int = 0,
+    bytes_read: int = 0,
+) -> Reply:
+    """A reply from when it began and (when, tokens by then) of each pass."""
     # Assisted decoding counts candidates before it cuts them, so the last pass ends at what was written.
     first_at, first_tokens = passes[0]
     last_at = passes[-1][0]
@@ -141,23 +166,31 @@ def _reply(written, began, passes, accepted, tried) -> Reply:
         1000 * (last_at - first_at),
         min(first_tokens, len(written)),
         len(passes),
-        accepted,
-        tried,
+        accepted or [],
+        tried or [],
+        relaxed,
+        bytes_read,
     )
 
 
 def assemble(
-    names: list[str], engine: Engine, draft: DraftSettings, load_peer: Callable[[], object]
+    names: list[str],
+    engine: Engine,
+    draft: DraftSettings,
+    load_peer: Callable[[], object],
+    load_llama: Callable[[str], Contender] | None = None,
 ) -> list[Contender]:
     """The contenders by their names.
 
     Args:
         draft: settings for our strategies; each takes what concerns it.
         load_peer: loads the stock model for transformers; called at most once.
+        load_llama: makes the contender of one of the names `LLAMA`.
 
     Raises:
         SettingError: a name is unknown, or a strategy cannot run on this model.
     """
+    check_names(names)
     contenders: list[Contender] = []
     peer = None
     for name in names:
@@ -169,9 +202,20 @@ def assemble(
                 # Token by token each draft costs a pass, so few layers can be skipped and little drafted.
                 settings = replace(settings, skipped=engine.target.depth // 5, draft_length=2)
             contenders.append(Ours(engine, settings))
-        elif name in PEERS:
+        elif name in TRANSFORMERS:
             peer = peer or load_peer()
             contenders.append(Transformers(name, peer, engine.stop_ids, engine.target.depth // 2))
-        else:
-            raise SettingError(f"There is no strategy {name!r}; choose from {', '.join(NAMES)}.")
+        elif load_llama:
+            contenders.append(load_llama(name))
     return contenders
+
+
+def check_names(names: list[str]) -> None:
+    """See that all are known.
+
+    Raises:
+        SettingError: one is not.
+    """
+    for name in names:
+        if name not in NAMES:
+            raise SettingError(f"There is no strategy {name!r}; choose from {', '.join(NAMES)}.")

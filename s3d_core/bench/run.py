@@ -8,6 +8,9 @@ from typing import Any
 from s3d_core.bench.contenders import Contender, Reply
 from s3d_core.settings import SamplingSettings
 
+# What every row's speed is told as a ratio of, where it takes part.
+REFERENCES = ("plain", "hf", "hf-lookup", "llama-q4_1")
+
 
 @dataclass
 class Row:
@@ -83,31 +86,38 @@ def spread(values: Sequence[float]) -> tuple[float, float, float] | tuple[None, 
     return lower, middle, upper
 
 
-def summary(rows: Sequence[Row]) -> list[dict]:
-    """One JSON-ready record a contender."""
+def summary(rows: Sequence[Row], bandwidth: float | None = None) -> list[dict]:
+    """One JSON-ready record a contender.
+
+    Args:
+        bandwidth: bytes a second that this machine reads.
+    """
     by_name = {row.name: row for row in rows}
     reference = by_name.get("plain", rows[0])
     records = []
     for row in rows:
-        lower, middle, upper = spread([s for r in row.replies if (s := r.tokens_per_second)])
+        read = spread([rate for r in row.replies if (rate := r.bytes_per_second)])
         record: dict[str, Any] = {
             "strategy": row.name,
             "prompts": len(row.replies),
             "tokens": sum(len(r.ids) for r in row.replies),
-            "tokens_per_second": {"median": middle, "quartiles": [lower, upper]},
+            "tokens_per_second": _quartiles(spread([s for r in row.replies if (s := r.tokens_per_second)])),
             "tokens_per_round": row.tokens_per_round,
             "acceptance_per_slot": row.acceptance,
             "time_to_first_token_ms": row.first_ms,
+            "bytes_per_second": _quartiles(read),
+            "share_of_bandwidth": read[1] / bandwidth if read[1] and bandwidth else None,
             "same_text_as_plain": sum(a.ids == b.ids for a, b in zip(row.replies, reference.replies, strict=True)),
-            "ratio": {},
+            "ratio": {n: _quartiles(spread(ratios(row, by_name[n]))) for n in REFERENCES if n in by_name},
             "by_category": _by_category(row, reference),
         }
-        for name in ("plain", "hf", "hf-lookup"):
-            if name in by_name:
-                low, mid, high = spread(ratios(row, by_name[name]))
-                record["ratio"][name] = {"median": mid, "quartiles": [low, high]}
         records.append(record)
     return records
+
+
+def _quartiles(found: Sequence[float | None]) -> dict:
+    lower, middle, upper = found
+    return {"median": middle, "quartiles": [lower, upper]}
 
 
 def _by_category(row: Row, reference: Row) -> dict:
@@ -119,6 +129,7 @@ def _by_category(row: Row, reference: Row) -> dict:
         found[category] = {
             "prompts": len(chosen),
             "tokens_per_round": part.tokens_per_round,
+            "tokens_per_second": spread([s for r in part.replies if (s := r.tokens_per_second)])[1],
             f"ratio_to_{reference.name}": spread(ratios(part, other))[1],
         }
     return found
@@ -126,31 +137,24 @@ def _by_category(row: Row, reference: Row) -> dict:
 
 def table(records: Sequence[dict]) -> str:
     """The records as a table for a terminal."""
-    names = [n for n in ("plain", "hf", "hf-lookup") if n in records[0]["ratio"]]
-    head = [
-        "strategy",
-        "tokens/s",
-        "(quartiles)",
-        "tokens/round",
-        *(f"x {n}" for n in names),
-        "first token",
-        "same text",
-    ]
-    lines = [head]
+    names = [n for n in REFERENCES if n in records[0]["ratio"]]
+    read = any(r["share_of_bandwidth"] is not None for r in records)
+    head = ["strategy", "tokens/s", "(quartiles)", "tokens/round", *(f"x {n}" for n in names), "first token"]
+    lines = [[*head, *["of bandwidth"] * read, "same text"]]
     for r in records:
-        speed = r["tokens_per_second"]
-        lines.append(
-            [
-                r["strategy"],
-                _shown(speed["median"], 1),
-                _range(speed["quartiles"], 1),
-                f"{r['tokens_per_round']:.2f}",
-                *(f"{_shown(q['median'], 2)} {_range(q['quartiles'], 2)}" for n in names for q in [r["ratio"][n]]),
-                f"{r['time_to_first_token_ms']:.0f} ms",
-                f"{r['same_text_as_plain']}/{r['prompts']}",
-            ]
-        )
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+        speed, share = r["tokens_per_second"], r["share_of_bandwidth"]
+        line = [
+            r["strategy"],
+            _shown(speed["median"], 1),
+            _range(speed["quartiles"], 1),
+            f"{r['tokens_per_round']:.2f}",
+            *(f"{_shown(q['median'], 2)} {_range(q['quartiles'], 2)}" for n in names for q in [r["ratio"][n]]),
+            f"{r['time_to_first_token_ms']:.0f} ms",
+        ]
+        if read:
+            line.append("-" if share is None else f"{share:.0%}")
+        lines.append([*line, f"{r['same_text_as_plain']}/{r['prompts']}"])
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines)
 
 

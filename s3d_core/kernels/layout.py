@@ -10,8 +10,8 @@ from s3d_core.kernels.jit import LANES
 
 Kind = Literal["f32", "bf16", "dots", "int8"]
 """`f32` and `bf16`: weights of that precision, rows float32. `dots`: both bfloat16, multiplied pair by pair
-(`jit.dots_bf16`). `int8`: both whole numbers of eight bits with a scale for each group of inputs, multiplied four by four
-(`jit.dots_int8`)."""
+(`jit.dots_bf16`). `int8`: both whole numbers of eight bits with a scale for each group of inputs, multiplied four by
+four (`jit.dots_int8`)."""
 # Blocks multiplied at once.
 _WIDTHS = (3, 2, 1)
 # Inputs that share a scale: the most that divide their number.

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from s3d_core.attention import Masks, additive_masks
-from s3d_core.kernels import eight_bits, functions, jit
+from s3d_core.kernels import functions, jit
 from s3d_core.kernels.jit import LANES
 from s3d_core.kernels.skinny import MOST_HEIGHT, Packed, tiling
 from s3d_core.kernels.worker import LAYER, LINEARS, PASS, PRODUCTS, Shape

@@ -114,8 +114,8 @@ def tiling(rows: int) -> tuple[int, int]:
 
 @functools.cache
 def _compiled(layout: Layout, rows: int):
-    """The product with a weight for a tile height, as a C function of (weights, x, y, panels, tiles, scratch, bytes of it
-    for a thread, threads); the scratch is for quantised rows."""
+    """The product with a weight for a tile height, as a C function of (weights, x, y, panels, tiles, scratch, stride,
+    threads); the scratch is for quantised rows, so many bytes a thread."""
     from llvmlite import ir
 
     product = compiled_product(layout, rows, 0)

@@ -18,7 +18,8 @@ LINEARS = ("qkv", "o", "gate_up", "down")
 PRODUCTS = (*LINEARS, *(f"{name}.{half}" for name in LINEARS for half in "ab"))
 PASS = (
     "x", "normed", "low", "wide", "active", "query", "scores", "cos", "sin", "rows", "tiles", "height", "start",
-    "head_stride", "score_stride", "masked", "quants", "quants_stride", "attended_head", "attended_row", *(f"{p} product" for p in PRODUCTS),
+    "head_stride", "score_stride", "masked", "quants", "quants_stride", "attended_head", "attended_row",
+    *(f"{p} product" for p in PRODUCTS),
 )  # fmt: skip
 """What the functions read of a layer and of a pass, as 64-bit addresses and sizes, in this order.
 

@@ -13,7 +13,9 @@ import random
 from collections import Counter, deque
 from collections.abc import Iterator
 
+from s3d_core import template
 from s3d_core.errors import TrainingError
+from s3d_core.train.memory import texts_at_once
 from s3d_core.train.writer import Job, Writer
 
 _MARK = "\u2063user-turn\u2063"
@@ -25,12 +27,11 @@ def user_header(tokenizer) -> list[int]:
 
     Raises:
         TrainingError: the tokenizer has no chat template, or the template moves the user's words.
+        PromptError: the template refuses every message, or does not come to an end.
     """
     if not tokenizer.chat_template:
         raise TrainingError("This model has no chat template, so it cannot write chats by itself.")
-    text = tokenizer.apply_chat_template(
-        [{"role": "user", "content": _MARK}], tokenize=False, add_generation_prompt=True
-    )
+    text = template.render(tokenizer, [{"role": "user", "content": _MARK}])
     before, mark, _ = text.partition(_MARK)
     if not mark:
         raise TrainingError("This model's chat template hides the user's turn; give --prompts.")
@@ -38,10 +39,12 @@ def user_header(tokenizer) -> list[int]:
 
 
 def prompt_ids(tokenizer, prompt: str) -> list[int]:
-    """A one-turn chat as token ids, ready for the reply."""
-    text = tokenizer.apply_chat_template(
-        [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
-    )
+    """A one-turn chat as token ids, ready for the reply.
+
+    Raises:
+        PromptError: the chat template refuses it, or does not come to an end.
+    """
+    text = template.render(tokenizer, [{"role": "user", "content": prompt}])
     return tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
@@ -75,7 +78,8 @@ def write_chats(
     own: deque[list[int]] = deque()
     share = self_written if given else 1.0
     header = user_header(tokenizer) if share > 0 else []
-    writer = Writer(target, stop_ids, rows, max_prompt + max_reply, seed)
+    context = max_prompt + max_reply
+    writer = Writer(target, stop_ids, texts_at_once(target, context, rows), context, seed)
     longest = min(max_prompt, writer.context - _SHORTEST_REPLY)
 
     def reply_to(ids: list[int], origin: str) -> Job:

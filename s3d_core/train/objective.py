@@ -10,7 +10,7 @@ Kin: BiTA (arXiv:2401.12522), PaSS (arXiv:2311.13581), "Your LLM Knows the Futur
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -183,13 +183,14 @@ def loss(
     kept: tuple[int, ...],
     slots: int,
     support: Support,
+    slot_weights: Sequence[float] = SLOT_WEIGHTS,
 ) -> torch.Tensor:
     """Mean loss over the blocks at `anchors`; slots past the end of the sequence count nothing."""
     rows = draft_rows(target, adapter, teacher, anchors, kept, slots)
     at = anchors[:, None] + torch.arange(slots, device=anchors.device)
     inside = at < teacher.ids.shape[0] - 1
     at = at.clamp(max=teacher.ids.shape[0] - 1)
-    weights = torch.tensor(SLOT_WEIGHTS[:slots], device=anchors.device) * inside / len(anchors)
+    weights = torch.tensor(slot_weights[:slots], device=anchors.device) * inside / len(anchors)
     bare, places, logits, wanted = _VocabularyLoss.apply(
         rows.flatten(0, 1),
         support.head,

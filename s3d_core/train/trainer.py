@@ -23,7 +23,8 @@ from s3d_core.errors import TrainingError
 from s3d_core.layer import LINEARS
 from s3d_core.target import Target
 from s3d_core.train.corpus import frequent_tokens
-from s3d_core.train.objective import Support, Teacher, loss, teach
+from s3d_core.train.memory import anchors_at_once
+from s3d_core.train.objective import SLOT_WEIGHTS, Support, Teacher, loss, teach
 
 _SAMPLED_TOKENS = 1024
 STATE, PROGRESS = "state.safetensors", "progress.json"
@@ -69,15 +70,17 @@ def settings_for(target: Target, *, rank: int | None = None, **chosen) -> TrainS
     low, high = round(0.2 * target.depth), round(0.6 * target.depth)
     if rank is None:
         numbers = sum(
-            sum(getattr(target.layers[i], name).shape) for i in _kept_by_any(target, low, high) for name in LINEARS
+            sum(getattr(target.layers[i], name).shape)
+            for i in _kept_by_any(target.kept_layers, low, high)
+            for name in LINEARS
         )
         budget = max(19_700_000, 0.02 * target.bytes * 2 / target.dtype.itemsize)
         rank = max(1, min(64, int(budget / (2 * numbers)) // 4 * 4))
     return TrainSettings(rank=rank, least_skipped=low, most_skipped=high, **chosen)
 
 
-def _kept_by_any(target: Target, low: int, high: int) -> tuple[int, ...]:
-    return tuple(sorted(set(target.kept_layers(low)) | set(target.kept_layers(high))))
+def _kept_by_any(kept: Callable[[int], tuple[int, ...]], low: int, high: int) -> tuple[int, ...]:
+    return tuple(sorted(set(kept(low)) | set(kept(high))))
 
 
 def _anchors(chat: dict) -> range:
@@ -112,9 +115,16 @@ class Trainer:
         folder: where checkpoints go; a checkpoint found there is taken up.
         keep_bytes: memory for what the frozen model said of chats, so that a chat's next turn saves that pass.
 
+    Attributes:
+        most_per_chat: anchors of one chat a step at most; all of a chat are used before another is drawn.
+        slot_weights: what each slot counts in the loss.
+
     Raises:
         TrainingError: the corpus is too small, or the checkpoint cannot be used.
     """
+
+    most_per_chat = 1_000_000
+    slot_weights: Sequence[float] = SLOT_WEIGHTS
 
     def __init__(
         self, target: Target, chats: Sequence[dict], settings: TrainSettings, folder: Path, keep_bytes: int = 0
@@ -125,7 +135,7 @@ class Trainer:
             raise TrainingError("The corpus holds no chat long enough to train on.")
         self.keep_bytes, self._kept_bytes = keep_bytes, 0
         self._teachers: dict[int, Teacher] = {}
-        layers = _kept_by_any(target, settings.least_skipped, settings.most_skipped)
+        layers = _kept_by_any(self.kept, settings.least_skipped, settings.most_skipped)
         self.adapter = Adapter.fresh(
             target, slots=settings.slots, rank=settings.rank, layers=layers, seed=settings.seed
         )
@@ -161,24 +171,24 @@ class Trainer:
         skipped = round(dice.triangular(low, high, (low + high) / 2))
         # The last slot is worth least, so every second step does without it.
         slots = max(1, settings.slots - dice.randrange(2))
-        kept = self.target.kept_layers(skipped)
+        kept = self.kept(skipped)
         drawn, left = [], settings.blocks
         while left > 0:
             index = dice.randrange(len(self.chats))
-            chat = self.chats[index]
-            places = _anchors(chat)
-            anchors = sorted(dice.sample(places, min(left, len(places))))
+            places = _anchors(self.chats[index])
+            anchors = sorted(dice.sample(places, min(left, self.most_per_chat, len(places))))
             left -= len(anchors)
             drawn.append((index, anchors))
         support = self._support(dice, [index for index, _ in drawn])
-        total = 0.0
+        total, most = 0.0, anchors_at_once(self.target, slots, len(kept))
         for index, anchors in drawn:
-            at = torch.tensor(anchors, device=self.target.device)
-            value = loss(self.target, self.adapter, self._teacher(index), at, kept, slots, support) * (
-                len(anchors) / settings.blocks
-            )
-            value.backward()
-            total += value.item()
+            teacher = self.teacher(index)
+            for first in range(0, len(anchors), most):
+                at = torch.tensor(anchors[first : first + most], device=self.target.device)
+                value = loss(self.target, self.adapter, teacher, at, kept, slots, support, self.slot_weights)
+                value *= len(at) / settings.blocks
+                value.backward()
+                total += value.item()
         if not math.isfinite(total):
             raise TrainingError(
                 f"The loss is not a number at step {self.step}; resume from the last checkpoint "
@@ -199,7 +209,11 @@ class Trainer:
             torch.tensor(sampled, dtype=torch.int64, device=device),
         )
 
-    def _teacher(self, index: int) -> Teacher:
+    def kept(self, skipped: int) -> tuple[int, ...]:
+        """The layers a draft pass runs at a skip count."""
+        return self.target.kept_layers(skipped)
+
+    def teacher(self, index: int) -> Teacher:
         """What the frozen model says of a chat, from memory where there is room; alike either way."""
         if index not in self._teachers:
             teacher = teach(self.target, torch.tensor(self.chats[index]["ids"], device=self.target.device))

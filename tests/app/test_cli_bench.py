@@ -16,15 +16,19 @@ def refusal(capsys, *arguments, code=1) -> str:
     return err.strip()
 
 
-def test_a_tiny_run_on_the_default_model(default_model, tmp_path, capsys):
+def test_a_tiny_run(tiny_model, tmp_path, capsys):
     written = tmp_path / "measured.json"
-    arguments = ["bench", "--model", str(default_model), *ALONE, "--limit", "1", "--max-tokens", "8"]
+    arguments = ["bench", "--model", str(tiny_model), *ALONE, "--limit", "1", "--max-tokens", "8"]
     assert main([*arguments, "--json", str(written)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "float32 on cpu: 1 prompts, 8 tokens at most; medians" in lines[0]
-    assert [line.split()[0] for line in lines[1:]] == ["strategy", "plain", "lookup"]
-    assert [line.split()[-1] for line in lines[2:]] == ["1/1", "1/1"]
+    assert [line.split()[0] for line in lines[1:4]] == ["strategy", "plain", "lookup"]
+    assert [line.split()[-1] for line in lines[2:4]] == ["1/1", "1/1"]
+    assert lines[4].startswith("Memory is read at ")
     found = json.loads(written.read_text(), parse_constant=pytest.fail)
+    assert json.loads(lines[-1]) == found
+    assert found["read_bandwidth"] > 1e8
+    assert found["results"][0]["bytes_per_second"]["median"] > 0
     assert found["dtype"] == "float32"
     assert found["threads"] >= 1
     assert found["settings"]["max_tokens"] == 8
@@ -96,8 +100,8 @@ def test_studies_that_cannot_be_done_are_refused_before_anything_is_loaded(home,
     assert said in refusal(capsys, "bench", *arguments)
 
 
-def test_a_sweep_needs_an_adapter(default_model, tmp_path, capsys):
-    chosen = ("--model", str(default_model), "--adapter", "none", "--dtype", "float32", "--limit", "1")
+def test_a_sweep_needs_an_adapter(tiny_model, tmp_path, capsys):
+    chosen = ("--model", str(tiny_model), "--adapter", "none", "--dtype", "float32", "--limit", "1")
     picture = tmp_path / "map.png"
     assert "has no draft adapter" in refusal(capsys, "bench", *chosen, "--sweep", str(picture))
     assert not picture.exists()

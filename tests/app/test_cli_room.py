@@ -26,13 +26,16 @@ def test_a_model_that_does_not_fit_is_refused_before_it_is_loaded(default_model,
     assert "close other programs or choose a smaller model. To load it all the same give --anyway." in err
 
 
-def test_it_is_loaded_all_the_same_when_told_to(default_model, small, capsys):
-    assert main(["ask", "hello", "--model", str(default_model), "--anyway", "--max-tokens", "3", "--json"]) == 0
+def test_it_is_loaded_all_the_same_when_told_to(tiny_model, small, capsys):
+    asked = ["ask", "hello", "--model", str(tiny_model), "--max-tokens", "3", "--json"]
+    assert main(asked) == 1
+    assert "give --anyway" in capsys.readouterr().err
+    assert main([*asked, "--anyway"]) == 0
     assert json.loads(capsys.readouterr().out)["completion_tokens"] == 3
 
 
-def test_a_chat_ends_at_the_context_that_was_asked_for(default_model, capsys):
-    given = ["--model", str(default_model), "--context", "48", "--max-tokens", "400", "--json"]
+def test_a_chat_ends_at_the_context_that_was_asked_for(tiny_model, capsys):
+    given = ["--model", str(tiny_model), "--context", "48", "--max-tokens", "400", "--json"]
     assert main(["ask", "Tell me everything there is to know about bread.", *given]) == 0
     assert json.loads(capsys.readouterr().out)["stop_reason"] == "context"
 

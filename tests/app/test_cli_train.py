@@ -7,6 +7,7 @@ from core.files import save_folder
 from app.cli import main
 from s3d_core.adapter import CARD, WEIGHTS
 from s3d_core.load import load
+from s3d_core.train import recipe
 from s3d_core.train.trainer import Trainer, TrainSettings
 
 
@@ -28,7 +29,10 @@ def refusal(capsys, *arguments) -> str:
     return err.strip()
 
 
-def test_a_tiny_model_is_trained_and_goes_on_when_asked_again(model, tmp_path, capsys):
+def test_a_tiny_model_is_trained_and_goes_on_when_asked_again(model, tmp_path, capsys, monkeypatch):
+    # Measured and calibrated on some chats in the place of 24.
+    monkeypatch.setattr(recipe, "MEASURED", 3)
+    monkeypatch.setattr(recipe, "HELD_OUT", 6)
     prompts = tmp_path / "prompts.jsonl"
     prompts.write_text("".join(f'{{"turns": ["w{i} w{i + 1} "]}}\n' for i in range(20, 80)))
     out = tmp_path / "adapter"

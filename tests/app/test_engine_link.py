@@ -1,6 +1,7 @@
 """The link and the worker behind it, without a window."""
 
 import gc
+import threading
 import weakref
 
 import pytest
@@ -222,3 +223,30 @@ def test_known_errors_are_told_as_they_are_and_others_in_one_line(caplog):
     assert explain(ValueError("first\nsecond")) == "Something went wrong: first"
     assert explain(KeyError()) == "Something went wrong: KeyError"
     assert "unexpected error" in caplog.text
+
+
+def test_no_loan_is_waited_for_in_vain_when_the_link_is_closed(make_link, qtbot):
+    """A program that is served asks from a thread of its own, also in the moment in which the window is closed."""
+    link = make_link(scripted_parts(ScriptedEngine()))
+    taken, called = [], []
+
+    def ask():
+        while link.borrow(lambda engine, stopped: called.append(1)):
+            taken.append(1)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    qtbot.waitUntil(lambda: len(called) > 50, timeout=PATIENCE_MS)
+    link.close()
+    for thread in threads:
+        thread.join()
+    qtbot.waitUntil(lambda: link.is_closed, timeout=PATIENCE_MS)
+    assert len(called) == len(taken)
+
+
+def test_a_link_that_was_never_started_lends_nothing(qtbot):
+    link = EngineLink(scripted_parts(ScriptedEngine()))
+    link.close()
+    assert link.is_closed
+    assert not link.borrow(lambda engine, stopped: None)

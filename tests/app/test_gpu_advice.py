@@ -19,7 +19,7 @@ def test_nothing_is_advised_where_nothing_can_be_done(reading, device):
 @pytest.mark.parametrize(
     ("wanted", "driver", "bundle", "said"),
     [
-        (None, "12.6", True, "./start.sh"),
+        (None, "12.6", True, "to use the GPU, open Models (Ctrl+M)"),
         (None, "12.6", False, "CUDA build of the same version"),
         ("13.0", "12.2", False, "PyTorch needs CUDA 13.0 (the driver knows CUDA 12.2): update the NVIDIA driver"),
         ("13.0", "", True, "PyTorch needs CUDA 13.0: update"),

@@ -146,6 +146,14 @@ def test_cancelling_deletes_what_came(hub):
     assert [p.name for p in journal.downloads_dir().iterdir() if p.is_dir()] == []
 
 
+def test_cancelling_where_nothing_can_be_written_is_one_sentence(home):
+    """It was an error of the system's, which ended the queue of downloads for good."""
+    places.models_dir().mkdir(parents=True)
+    journal.downloads_dir().write_text("a file, where a folder should be")
+    with pytest.raises(ModelError, match="cannot be written"):
+        Download(parse(NAME)).discard()
+
+
 def test_after_a_power_cut_only_what_the_disk_kept_is_relied_on(hub, monkeypatch):
     """The tail that had not reached the disk comes back as rubbish of the right length."""
     hub.repos[NAME] = whole_repo(size=2_000_000)
@@ -221,7 +229,7 @@ def test_a_hub_that_asks_for_too_long_a_wait_is_given_up_at_once(hub):
 
 def test_wrong_content_twice_is_refused(hub):
     hub.faults[FIRST] += [Fault("wrong"), Fault("wrong", at=0.1)]
-    assert f"{FIRST} did not arrive as the hub lists it" in str(refusal())
+    assert f"{FIRST} did not arrive as it is listed" in str(refusal())
     assert not list(places.models_dir().glob(f".downloads/*/files/{FIRST}"))
     assert fetch()
 

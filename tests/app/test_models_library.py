@@ -134,6 +134,18 @@ def test_what_is_no_model_is_said(tmp_path, home, name, sentence):
         library.find(str(path))
 
 
+def test_what_was_unpacked_from_a_lone_file_is_no_other_model_and_goes_with_it(home):
+    file = gguf_file(places.models_dir() / "loose.gguf")
+    made = safetensors_folder(places.models_dir() / "loose.bfloat16")
+    (made / "unpacked-from.json").write_text("{}")
+    other = safetensors_folder(places.models_dir() / "loose.other")
+    assert [model.name for model in library.installed()] == ["loose", "loose.other"]
+    library.remove("loose")
+    assert not file.exists()
+    assert not made.exists()
+    assert other.exists()
+
+
 def test_rubbish_is_no_gguf(tmp_path):
     path = tmp_path / "rubbish.gguf"
     path.write_bytes(b"GGUF" + b"\xff" * 1000)

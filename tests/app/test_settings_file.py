@@ -83,6 +83,7 @@ def test_a_file_of_a_newer_program_is_kept(path):
         ("appearance", "theme", "pink"),
         ("presets", "Mine", {"min_p": -1}),
         ("presets", "", {}),
+        ("drafting", "Model", {"tree_size": 1000}),
     ],
 )
 def test_a_value_that_cannot_be_used_is_said_and_the_others_stay(path, group, name, value):
@@ -97,7 +98,7 @@ def test_a_value_that_cannot_be_used_is_said_and_the_others_stay(path, group, na
     assert settings.chat.context == 512
 
 
-@pytest.mark.parametrize("group", ["chat", "appearance", "presets"])
+@pytest.mark.parametrize("group", ["chat", "appearance", "presets", "drafting"])
 def test_a_group_that_is_none_is_replaced(path, group):
     save(CHANGED, path)
     path.write_text(json.dumps(json.loads(path.read_text()) | {group: "?"}))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from app.settings.values import APPEARANCE, CHAT, ChatSettings, Settings
+from app.settings.values import APPEARANCE, CHAT, MOST_MODELS, ChatSettings, Drafting, Settings
 from s3d_core.errors import SettingError
 from s3d_core.settings import SamplingSettings
 
@@ -79,3 +79,14 @@ def test_a_preset_is_not_renamed_over_another():
 @given(some.dictionaries(some.sampled_from([*CHAT, "other"]), some.one_of(some.none(), some.integers(), some.text())))
 def test_overrides_of_any_kind_never_raise(overrides):
     assert isinstance(ChatSettings().overridden(overrides).sampling(), SamplingSettings)
+
+
+def test_how_a_model_drafts_is_remembered_for_the_models_turned_last():
+    settings = Settings()
+    for number in range(MOST_MODELS + 3):
+        settings = settings.with_drafting(f"model {number}", Drafting(skipped=number))
+    settings = settings.with_drafting("model 9", Drafting(auto=False))
+    assert len(settings.drafting) == MOST_MODELS
+    assert list(settings.drafting)[-1] == "model 9"
+    assert "model 2" not in settings.drafting
+    assert settings.drafting["model 10"].skipped == 10

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import pytest
 from ui.scripted import ScriptedEngine, scripted_parts
 
+from app.chats.overflow import ContextPlan
 from app.engine.link import EngineLink
 from app.engine.parts import Parts
 from app.engine.phase import Phase
 from app.engine.sentences import GPU_LOST, explain
 from s3d_core.errors import OUT_OF_MEMORY, ModelError
-from s3d_core.settings import SamplingSettings
+from s3d_core.settings import DraftSettings, SamplingSettings
 
 PATIENCE_MS = 60_000
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -56,6 +57,17 @@ class FaultyEngine(ScriptedEngine):
         self.fault.at("memory")
         return super().memory()
 
+    def count(self, messages):
+        self.fault.at("count")
+        return super().count(messages)
+
+    def count_text(self, text):
+        self.fault.at("count_text")
+        return super().count_text(text)
+
+    def forget_texts(self):
+        self.fault.at("forget_texts")
+
     def close(self):
         super().close()
         self.fault.at("close")
@@ -80,11 +92,14 @@ def link(qtbot, fault):
         fault.at("fetch_default")
         return good.fetch_default(progress)
 
+    def refuse(path):
+        fault.at("refuse")
+
     def open_engine(path, progress):
         fault.at("open_engine")
         return FaultyEngine(fault=fault, plain_ms=None if fault.point == "measure_plain" else 10.0)
 
-    link = EngineLink(Parts(open_engine, fetch_default, list_models))
+    link = EngineLink(Parts(open_engine, fetch_default, list_models, refuse))
     link.failures = []
     link.failed.connect(lambda kind, sentence: link.failures.append((kind, sentence)))
     yield link
@@ -100,7 +115,15 @@ def answer(link, qtbot):
     return end.args[0]
 
 
+class MuteError(Exception):
+    """Cannot even say what it is."""
+
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
 ERRORS = [
+    MuteError(),
     RuntimeError("an accident\nof two lines"),
     MemoryError(),
     RecursionError("too deep"),
@@ -111,7 +134,7 @@ ERRORS = [
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize("point", ["list_models", "fetch_default", "open_engine", "measure_plain", "memory"])
+@pytest.mark.parametrize("point", ["list_models", "fetch_default", "refuse", "open_engine", "measure_plain", "memory"])
 def test_whatever_is_raised_while_a_model_is_opened_is_said_and_can_be_tried_again(link, fault, qtbot, point, error):
     fault.point, fault.error = point, error
     link.start()
@@ -136,6 +159,36 @@ def test_whatever_is_raised_in_an_answer_is_said_and_the_next_one_comes(link, fa
     ((kind, sentence),) = link.failures
     assert kind == ("memory" if isinstance(error, MemoryError) else "answer")
     assert "\n" not in sentence
+    assert answer(link, qtbot).stop_reason == "stop"
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("point", ["count", "count_text", "chat_ids", "forget_texts", "a round"])
+def test_whatever_is_raised_while_it_counts_or_compares_is_said_and_the_next_answer_comes(
+    link, fault, qtbot, point, error
+):
+    link.start()
+    qtbot.waitUntil(lambda: link.phase == Phase.READY, timeout=PATIENCE_MS)
+    fault.point, fault.error = point, error
+    if point.startswith("count"):
+        link.count(HELLO, ["Hello"])
+    else:
+        link.compare(DraftSettings(), HELLO, SamplingSettings(), ContextPlan())
+    qtbot.waitUntil(lambda: bool(link.failures), timeout=PATIENCE_MS)
+    ((kind, sentence),) = link.failures
+    assert kind == ("count" if point.startswith("count") else "compare")
+    assert "\n" not in sentence
+    assert answer(link, qtbot).stop_reason == "stop"
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_whatever_is_raised_with_the_engine_that_was_lent_leaves_the_thread_alive(link, qtbot, error):
+    def use(engine, is_stopped):
+        raise error
+
+    link.start()
+    qtbot.waitUntil(lambda: link.phase == Phase.READY, timeout=PATIENCE_MS)
+    assert link.borrow(use)
     assert answer(link, qtbot).stop_reason == "stop"
 
 

@@ -101,15 +101,21 @@ def random_adapter(target: Target, slots: int = 4, seed: int = 0) -> Adapter:
     return adapter
 
 
-def engine_for(model, slots: int = 4, packed: bool = False, draft=random_adapter) -> Engine:
+def engine_for(model, slots: int = 4, packed: bool | str = False, draft=random_adapter, record=None) -> Engine:
     """An engine over a transformers model, which is emptied on the way.
 
     Args:
+        packed: whether its weights are packed, or in which kind (see `kernels.layout`).
         draft: makes its adapter of (target, slots); None for none.
+        record: makes the pools of recorded passes (see `graphs`); None for none.
     """
     target = Target(model)
+    if record:
+        target.record(record)
     adapter = draft and draft(target, slots)
     if packed:
-        assert target.pack(), "packing was to be tested, but this machine cannot"
+        assert target.pack(packed if isinstance(packed, str) else None), (
+            "packing was to be tested, but this machine cannot"
+        )
     loaded = Loaded(target, word_tokenizer(), frozenset({2}), "test")
     return Engine(loaded, Path("test"), adapter and adapter.fit(target))

@@ -111,6 +111,25 @@ def test_a_bad_card_is_refused(saved, target, text, said):
         Adapter.load(saved, target)
 
 
+@pytest.mark.parametrize(
+    "card",
+    [
+        {"accepted_by_skipped": {"99": 1.5}},
+        {"accepted_by_skipped": {"two": 1.5}},
+        {"accepted_by_skipped": {"2": float("inf")}},
+        {"accepted_by_skipped": {"2": None}},
+        {"accepted_by_skipped": [2]},
+        {"defaults": {"skipped": 99}},
+    ],
+    ids=str,
+)
+def test_a_card_that_skips_what_the_model_has_not_is_refused(target, tmp_path, card):
+    """Auto would choose from it, and the model could not be loaded for a setting that nobody made."""
+    made_for(target, **card).save(tmp_path)
+    with pytest.raises(AdapterError, match="does not fit the model"):
+        Adapter.load(tmp_path, target)
+
+
 def test_missing_weights_are_refused(saved, target):
     (saved / WEIGHTS).unlink()
     with pytest.raises(AdapterError, match="is damaged"):

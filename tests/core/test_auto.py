@@ -1,16 +1,11 @@
 """Auto chooses by what passes cost and drafts bring; the text is never its business (see test_exactness)."""
 
-import math
-
-import numpy as np
-import pytest
 from core.models import build, engine_for, random_adapter
 
 from s3d_core.adapter import Adapter
-from s3d_core.auto import Rate, Reliability, Trend
 from s3d_core.costs import Costs
+from s3d_core.policy import Rate
 from s3d_core.settings import DraftSettings, SamplingSettings
-from s3d_core.tree import Tree
 
 AUTO = DraftSettings("auto")
 # Passes that cost so are chosen from; what the rounds of so small a model really take is not seen.
@@ -22,7 +17,10 @@ DEAR_ROWS = ({1: 10.0, 2: 100.0, 33: 3000.0}, {2: 100.0})
 class FixedCosts(Costs):
     """Costs that no round changes."""
 
-    def _saw(self, ratio):
+    def saw_verify(self, rows, ms):
+        pass
+
+    def saw_draft(self, skipped, ms):
         pass
 
 
@@ -44,7 +42,7 @@ def used(costs, prompt, tokens=120, draft=random_adapter):
     """The rounds of a reply under given costs."""
     engine = engine_for(build("llama"), draft=draft)
     auto = engine.strategies["auto"]
-    auto.costs, auto.rate = FixedCosts(*costs), FixedRate(10.0)
+    auto.policy.costs, auto.policy.rate = FixedCosts(*costs), FixedRate(10.0)
     return list(engine.generate(prompt, AUTO, SamplingSettings(max_tokens=tokens)))
 
 
@@ -55,11 +53,15 @@ def test_drafts_that_cost_next_to_nothing_are_made_all_the_time():
     assert all(done.settings.skipped == 0 and done.accepted >= 1 for done in drafted)
 
 
-def test_drafts_that_cost_too_much_are_tried_ever_more_rarely():
-    rounds = used(DEAR_DRAFTS, [7, 9, 11, 13, 5], tokens=400)
-    tried = [i for i, done in enumerate(rounds) if done.settings.strategy == "s3d"]
-    assert 1 <= len(tried) <= 5
-    assert (np.diff(tried) >= 48).all()
+def test_drafts_are_tried_the_more_rarely_the_more_they_cost():
+    def tried(draft_ms):
+        rounds = used((DEAR_DRAFTS[0], {2: draft_ms}), [7, 9, 11, 13, 5], tokens=400)
+        return [i for i, done in enumerate(rounds) if done.settings.strategy == "s3d"]
+
+    dear, dearer = tried(20.0), tried(30.0)
+    # A try loses some 2 and 3 tokens, of which there may be one in a hundred.
+    assert 1 <= len(dearer) <= 2
+    assert len(dearer) < len(dear) <= 6
 
 
 def test_repeated_words_are_copied_without_a_draft_pass():
@@ -75,7 +77,7 @@ def test_where_every_row_costs_dearly_decoding_is_plain():
 
 def test_a_round_tells_what_was_chosen_and_never_more_than_was_verified():
     rounds = used(CHEAP, [7, 9, 11, 13, 5])
-    assert {done.settings.strategy for done in rounds} == {"plain", "lookup", "s3d"}
+    assert {done.settings.strategy for done in rounds} >= {"lookup", "s3d"}
     for done in rounds:
         if done.settings.strategy == "plain":
             assert done.drafted == 0
@@ -87,13 +89,13 @@ def test_a_round_tells_what_was_chosen_and_never_more_than_was_verified():
 def test_costs_are_measured_on_first_use_and_leave_the_cache_alone():
     engine = engine_for(build("llama"))
     auto = engine.strategies["auto"]
-    assert not auto.costs.known
+    assert not auto.policy.costs.known
     list(engine.generate([5, 6, 7], AUTO, SamplingSettings(max_tokens=4)))
     held = list(engine.cache.ids)
     engine.measure_auto()
     assert engine.cache.ids == held
-    assert auto.costs.known
-    assert auto.costs.draft(2) < float("inf")
+    assert auto.policy.costs.known
+    assert auto.policy.costs.draft(2) < float("inf")
 
 
 def test_without_an_adapter_it_copies_or_decodes_plainly():
@@ -102,32 +104,3 @@ def test_without_an_adapter_it_copies_or_decodes_plainly():
     assert "s3d" not in engine.strategies
     rounds = list(engine.generate([7, 9, 11] * 9, AUTO, SamplingSettings(max_tokens=60)))
     assert {done.settings.strategy for done in rounds} <= {"plain", "lookup"}
-
-
-def test_reliability_is_the_share_of_what_was_promised_that_came():
-    known, sure = Reliability(), Tree([5, 6], [0, 1], [1, 2], [math.log(0.9), math.log(0.8)])
-    assert known.factor == 1
-    for _ in range(200):
-        known.saw(sure, [5, 7])
-    assert known.factor == pytest.approx(1 / 1.7, abs=0.05)
-    for _ in range(200):
-        # Whether the second would have come is not known, so it promised nothing.
-        known.saw(sure, [7])
-    assert known.factor < 0.1
-    for _ in range(200):
-        known.saw(sure, [5, 6, 9])
-    assert known.factor == pytest.approx(2 / 1.7, abs=0.05)
-
-
-def test_a_trend_finds_the_line_and_forgets_an_old_one():
-    trend = Trend(y=1.5, slope=0.5)
-    assert trend.at(0.7) == 1.5
-    dice = np.random.default_rng(0)
-    for _ in range(600):
-        x = float(dice.uniform(0, 4))
-        trend.saw(x, 1 + 0.6 * x)
-    assert trend.at(1) == pytest.approx(1.6, abs=0.2)
-    assert trend.at(3) == pytest.approx(2.8, abs=0.2)
-    for _ in range(200):
-        trend.saw(float(dice.uniform(0, 4)), 0.2)
-    assert trend.at(2) == pytest.approx(0.2, abs=0.2)

@@ -3,14 +3,21 @@
 import copy
 import json
 import math
+import sys
 from dataclasses import dataclass, field
 
 import pytest
+import torch
 from core.models import build, engine_for
 
-from s3d_core.bench.contenders import NAMES, PEERS, Ours, Reply, Transformers, assemble
+from s3d_core.bench import llama
+from s3d_core.bench.bandwidth import read_bandwidth
+from s3d_core.bench.contenders import TRANSFORMERS, Ours, Reply, Transformers, assemble
+from s3d_core.bench.gguf_formats import in_format
 from s3d_core.bench.run import Row, measure, ratios, spread, summary, table
+from s3d_core.bench.traffic import Traffic
 from s3d_core.errors import SettingError
+from s3d_core.layer import LINEARS
 from s3d_core.settings import STRATEGIES, DraftSettings, SamplingSettings
 
 PROMPT = [7, 9, 11, 13, 5]
@@ -78,11 +85,13 @@ def test_summary(rows):
         "tokens_per_round": 2.0,
         "acceptance_per_slot": [0.6],
         "time_to_first_token_ms": 8.0,
+        "bytes_per_second": {"median": None, "quartiles": [None, None]},
+        "share_of_bandwidth": None,
         "same_text_as_plain": 1,
         "ratio": {"plain": {"median": 2.25, "quartiles": [2.125, 2.375]}},
         "by_category": {
-            "chat": {"prompts": 1, "tokens_per_round": 11 / 6, "ratio_to_plain": 2.5},
-            "code": {"prompts": 1, "tokens_per_round": 2.2, "ratio_to_plain": 2.0},
+            "chat": {"prompts": 1, "tokens_per_round": 11 / 6, "tokens_per_second": 125.0, "ratio_to_plain": 2.5},
+            "code": {"prompts": 1, "tokens_per_round": 2.2, "tokens_per_second": 200.0, "ratio_to_plain": 2.0},
         },
     }
     json.dumps([plain, s3d], allow_nan=False)
@@ -159,8 +168,8 @@ def arena():
 def test_every_contender_writes_the_same_greedy_text(arena):
     engine, stock = arena
     loads = []
-    contenders = assemble(list(NAMES), engine, DRAFT, lambda: loads.append(1) or stock)
-    assert [c.name for c in contenders] == [*STRATEGIES, *PEERS]
+    contenders = assemble([*STRATEGIES, *TRANSFORMERS], engine, DRAFT, lambda: loads.append(1) or stock)
+    assert [c.name for c in contenders] == [*STRATEGIES, *TRANSFORMERS]
     assert loads == [1]
     for prompt in (PROMPT, [8, 30, 7], [4] * 40):
         replies = {c.name: c.reply(prompt, GREEDY) for c in contenders}
@@ -203,7 +212,9 @@ def test_stop_tokens_end_every_contenders_reply(arena):
     stop = Ours(engine, DRAFT).reply(PROMPT, GREEDY).ids[9]
     before, engine.stop_ids = engine.stop_ids, frozenset({stop})
     try:
-        replies = [c.reply(PROMPT, GREEDY).ids for c in assemble(list(NAMES), engine, DRAFT, lambda: stock)]
+        replies = [
+            c.reply(PROMPT, GREEDY).ids for c in assemble([*STRATEGIES, *TRANSFORMERS], engine, DRAFT, lambda: stock)
+        ]
     finally:
         engine.stop_ids = before
     assert all(ids == replies[0] for ids in replies)
@@ -242,3 +253,30 @@ def test_a_whole_measurement(arena):
     assert [r["same_text_as_plain"] for r in records] == [2, 2, 2]
     assert all(math.isfinite(r["ratio"]["hf"]["median"]) for r in records)
     assert len(table(records).splitlines()) == 4
+
+
+def test_a_rounds_traffic_counts_every_weight_that_its_passes_read(arena):
+    engine, _ = arena
+    traffic = Traffic(engine)
+    target = engine.target
+    layers = [sum(getattr(layer, name).numel() for name in LINEARS) for layer in target.layers]
+    assert traffic.plain == 4 * (sum(layers) + target.head.numel())
+    done = next(engine.generate(PROMPT, DRAFT, GREEDY))
+    kept = target.kept_layers(2)
+    updates = sum(t.numel() for i in kept for pair in engine.adapter.updates.get(i, {}).values() for t in pair)
+    assert traffic.of(done) == traffic.plain + 4 * (sum(layers[i] for i in kept) + updates + target.head.numel())
+
+
+def test_bandwidth_is_that_of_a_machine():
+    assert 1e8 < read_bandwidth(torch.device("cpu"), 64 * 1024**2) < 1e13
+
+
+def test_llama_that_is_not_installed_is_said_with_how(monkeypatch):
+    monkeypatch.setitem(sys.modules, "llama_cpp", None)
+    with pytest.raises(SettingError, match="pip install llama-cpp-python"):
+        llama.check()
+
+
+def test_a_folder_is_nothing_for_llama(tmp_path):
+    with pytest.raises(SettingError, match="reads GGUF files only"):
+        in_format(tmp_path, "q8_0", tmp_path)

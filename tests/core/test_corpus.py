@@ -8,7 +8,7 @@ import pytest
 import torch
 from core.models import CONFIGS, VOCABULARY, build, word_tokenizer
 
-from s3d_core.errors import TrainingError
+from s3d_core.errors import PromptError, TrainingError
 from s3d_core.target import Target
 from s3d_core.train.corpus import frequent_tokens, prompt_ids, user_header, write_chats
 from s3d_core.train.writer import Job, Writer
@@ -131,6 +131,11 @@ def test_the_users_header_is_the_templates():
     tokenizer.chat_template = None
     with pytest.raises(TrainingError, match="no chat template"):
         user_header(tokenizer)
+    # A training is as safe from a stranger's template as a chat is.
+    tokenizer.chat_template = "{{ 9 ** 9 ** 9 }}"
+    for asked in (user_header, lambda it: prompt_ids(it, "w20 ")):
+        with pytest.raises(PromptError, match="computes powers"):
+            asked(tokenizer)
 
 
 def test_given_prompts_are_answered_as_the_model_does():

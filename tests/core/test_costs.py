@@ -51,4 +51,5 @@ def test_a_slower_machine_is_followed_for_every_shape_and_one_pause_is_not():
     assert costs.draft(12) == pytest.approx(7.5, rel=0.02)
     for _ in range(100):
         costs.saw_draft(12, 5.0)
-    assert costs.verify(9)[9] == pytest.approx(18, rel=0.02)
+    assert costs.draft(12) == pytest.approx(5, rel=0.02)
+    assert costs.verify(9)[9] == pytest.approx(27, rel=0.02)

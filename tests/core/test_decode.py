@@ -133,6 +133,8 @@ def test_cancelling_stops_within_one_round_and_the_next_answer_is_right(engine):
     rounds = list(engine.generate(PROMPT, S3D, SamplingSettings(max_tokens=20), cancel=lambda: next(asked) >= 3))
     assert rounds[-1].stop_reason == "cancelled"
     assert len(rounds) <= 4
+    # The word that it was stopped is no round, so it does not lower the tokens per round.
+    assert Totals().add_all(rounds).rounds == len(rounds) - 1
     assert [t for d in engine.generate(PROMPT, S3D, SamplingSettings(max_tokens=20)) for t in d.ids] == expected
 
 

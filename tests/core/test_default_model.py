@@ -8,11 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from s3d_core.engine import Engine
 from s3d_core.load import stock_model
 from s3d_core.settings import DraftSettings, SamplingSettings
 
-TOKENS = 64
 PROMPTS = Path(__file__).parents[2] / "resources" / "prompts" / "bench.jsonl"
 
 S3D = [
@@ -26,15 +24,14 @@ SKIP = [
 LOOKUP = [DraftSettings("lookup", draft_length=length) for length in (2, 4, 8)]
 AUTO = DraftSettings("auto")
 GRID = [DraftSettings("plain"), AUTO, *LOOKUP, *SKIP, *S3D]
-# Every run takes eight prompts through four settings each, which covers the grid; the thorough one all of it.
-QUICK, SHARE = 8, 4
+# Every run takes four prompts through eight settings each, which covers the grid; the thorough one all of it, further.
+QUICK, SHARE = 4, 8
+TOKENS, MORE_TOKENS = 32, 64
 
 
 @pytest.fixture(scope="module")
-def engine(default_model):
-    engine = Engine.load(default_model, dtype="float32")
-    yield engine
-    engine.close()
+def engine(float32_engine):
+    return float32_engine
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +46,13 @@ def expected(engine, prompts):
     model = stock_model(Path(engine.info.path), torch.float32, torch.device("cpu"))
 
     @functools.cache
-    def reply(number: int) -> list[int]:
+    def reply(number: int, tokens: int) -> list[int]:
         prompt = torch.tensor([prompts[number]])
         out = model.generate(
             prompt,
             attention_mask=torch.ones_like(prompt),
             do_sample=False,
-            max_new_tokens=TOKENS,
+            max_new_tokens=tokens,
             eos_token_id=sorted(engine.stop_ids),
             pad_token_id=0,
         )
@@ -79,25 +76,40 @@ def test_float32_greedy_equals_transformers(engine, prompts, expected):
     for number, ids in enumerate(prompts[:QUICK]):
         for draft in [GRID[(number * SHARE + i) % len(GRID)] for i in range(SHARE)]:
             got = written(engine, ids, draft, SamplingSettings(max_tokens=TOKENS))
-            assert got == expected(number), f"{draft} on {number}"
+            assert got == expected(number, TOKENS), f"{draft} on {number}"
 
 
 @pytest.mark.thorough
 def test_float32_greedy_equals_transformers_at_every_setting(engine, prompts, expected):
     for number, ids in enumerate(prompts):
         for draft in GRID:
-            got = written(engine, ids, draft, SamplingSettings(max_tokens=TOKENS))
-            assert got == expected(number), f"{draft} on {number}"
+            got = written(engine, ids, draft, SamplingSettings(max_tokens=MORE_TOKENS))
+            assert got == expected(number, MORE_TOKENS), f"{draft} on {number}"
 
 
 def test_the_same_seed_gives_the_same_text_at_every_slider_position(engine, prompts):
     for number, ids in enumerate(prompts[:3]):
-        sampling = SamplingSettings(temperature=0.8, top_p=0.95, seed=number, max_tokens=40)
+        sampling = SamplingSettings(temperature=0.8, top_p=0.95, seed=number, max_tokens=24)
         plain = written(engine, ids, DraftSettings("plain"), sampling)
         for draft in (AUTO, LOOKUP[1], SKIP[4], S3D[1], S3D[7], S3D[17]):
             assert written(engine, ids, draft, sampling) == plain, f"{draft} on {number}"
         moving = itertools.cycle(S3D)
         assert written(engine, ids, lambda moving=moving: next(moving), sampling) == plain
+
+
+@pytest.mark.thorough
+def test_the_share_of_other_tokens_rises_evenly_over_the_slider(engine, prompts):
+    """From none at the exact end; a quarter of the way is between 8% and 42% of the whole, and so on."""
+
+    def share(exactness):
+        draft = DraftSettings("s3d", skipped=12, draft_length=8, exactness=exactness)
+        rounds = [done for ids in prompts for done in engine.generate(ids, draft, SamplingSettings(max_tokens=TOKENS))]
+        return sum(done.relaxed for done in rounds) / sum(len(done.ids) for done in rounds)
+
+    shares = [share(exactness) for exactness in (1.0, 0.75, 0.5, 0.25, 0.0)]
+    assert shares[0] == 0
+    assert shares == sorted(shares)
+    assert all(abs(shares[i] / shares[4] - i / 4) < 0.17 for i in range(5)), shares
 
 
 def test_a_reply_cut_off_in_the_middle_is_continued_as_if_it_had_not_been(engine):

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from s3d_core.kernels import jit, skinny
+from s3d_core.kernels import jit
+from s3d_core.kernels.layout import fits
 from s3d_core.kernels.skinny import Packed
 
 needs_kernels = pytest.mark.skipif(not jit.available(), reason="packed products need AVX-512 on Linux")
@@ -98,10 +99,12 @@ def test_a_row_that_is_not_there_is_refused():
 
 
 def test_what_does_not_fit_is_refused():
-    assert skinny.fits(torch.zeros(32, 12))
-    assert skinny.fits(torch.zeros(32, 12, dtype=torch.bfloat16))
-    assert not skinny.fits(torch.zeros(33, 12))
-    assert not skinny.fits(torch.zeros(32, 13))
-    assert not skinny.fits(torch.zeros(32, 12, dtype=torch.float16))
-    assert not skinny.fits(torch.zeros(32, 12, dtype=torch.float64))
-    assert not skinny.fits(torch.zeros(32, 12, device="meta"))
+    assert fits(torch.zeros(32, 12), "f32")
+    assert fits(torch.zeros(32, 12, dtype=torch.bfloat16), "bf16")
+    assert fits(torch.zeros(32, 48, dtype=torch.bfloat16), "int8")
+    assert not fits(torch.zeros(32, 12, dtype=torch.bfloat16), "int8")
+    assert not fits(torch.zeros(33, 12), "f32")
+    assert not fits(torch.zeros(32, 13), "f32")
+    assert not fits(torch.zeros(32, 12, dtype=torch.float16), "f32")
+    assert not fits(torch.zeros(32, 12, dtype=torch.float64), "f32")
+    assert not fits(torch.zeros(32, 12, device="meta"), "f32")

@@ -79,6 +79,25 @@ def test_a_gguf_file_is_read_as_the_same_model(file):
     assert loaded.tokenizer.chat_template
 
 
+def test_unpacking_tells_how_far_it_is_and_draws_nothing_itself(file, capsys):
+    told = []
+    load(file, torch.float32, CPU, lambda phase, share: told.append((phase, share)))
+    steps = [share for phase, share in told if phase == "Unpacking the model, this once"]
+    assert len(steps) > 10
+    assert steps == sorted(steps)
+    assert capsys.readouterr().err == ""
+
+
+def test_unpacking_can_be_stopped_between_two_tensors(file):
+    def stop(phase, share) -> None:
+        if share > 0.2:
+            raise InterruptedError("stopped by the user")
+
+    with pytest.raises(InterruptedError, match="stopped by the user"):
+        load(file, torch.float32, CPU, stop)
+    assert read(file).target.depth == 6
+
+
 def test_the_stock_model_has_the_same_weights(folder, file):
     for path in (folder, file):
         assert Target(stock_model(path, torch.float32, CPU)).fingerprint() == read(folder).target.fingerprint()
@@ -261,10 +280,20 @@ def test_an_interrupted_unpacking_is_made_anew(file, monkeypatch):
         patch.setattr(unpacking, "_unpack", interrupted)
         with pytest.raises(KeyboardInterrupt):
             read(file)
-    assert (file.parent / "tiny.float32.part").exists()
+    assert (file.parent / ".tiny.float32.part").exists()
     assert not (file.parent / "tiny.float32").exists()
     assert read(file).target.depth == 6
     assert sorted(p.name for p in file.parent.iterdir()) == ["tiny.float32", "tiny.gguf"]
+
+
+def test_a_user_without_a_name_can_unpack(file, monkeypatch):
+    """As in a container that runs under a bare number."""
+
+    def nameless():
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    assert read(file).target.depth == 6
 
 
 def test_a_folder_without_its_stamp_is_made_anew(file):

@@ -46,7 +46,7 @@ def test_the_targets_verdicts_are_drafted_the_next_time():
     tree = lookup.propose(state)
     logits = torch.zeros(len(tree) + 1, VOCABULARY)
     logits[0, 70] = 1
-    lookup.learn(tree, logits, [71])
+    lookup.learn(tree, lambda: logits.argmax(-1).tolist(), [71])
     text += [4, 5]
     # After "5" the text itself says 4, the target meant 70; both are known.
     state.settings = DraftSettings("lookup", draft_length=1, tree_size=8)

@@ -99,6 +99,9 @@ def test_what_is_no_draft_adapter_is_refused_in_one_sentence(tmp_path):
     save_file(ours | {key: tensor.contiguous() for key, tensor in narrower.items()}, other / WEIGHTS)
     with pytest.raises(AdapterError, match="several ranks"):
         to_peft(other, tmp_path / "out")
+    save_file(ours | {"layers.2.o.a": torch.tensor(1.0)}, other / WEIGHTS)
+    with pytest.raises(AdapterError, match="damaged"):
+        to_peft(other, tmp_path / "out")
     whole = load_file(tmp_path / "peft" / LORA)
     key = "base_model.model.model.layers.1.mlp.up_proj.lora_A.weight"
 

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import chisquare, kstest
 from transformers import (
     LogitsProcessorList,
@@ -13,7 +15,8 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from s3d_core.sampling import Sampler, most_likely, uniform
+from s3d_core.noise import uniform
+from s3d_core.sampling import Sampler, most_likely, plausible
 from s3d_core.settings import SamplingSettings
 
 CHOICES = [
@@ -29,19 +32,19 @@ CHOICES = [
 
 @pytest.mark.parametrize("chosen", CHOICES, ids=str)
 def test_scores_are_those_of_transformers(chosen):
-    settings = SamplingSettings(**chosen)
+    wished = SamplingSettings(**chosen)
     chain = LogitsProcessorList()
-    if settings.repetition_penalty != 1:
-        chain.append(RepetitionPenaltyLogitsProcessor(settings.repetition_penalty))
-    if settings.temperature != 1:
-        chain.append(TemperatureLogitsWarper(settings.temperature))
-    if settings.top_k:
-        chain.append(TopKLogitsWarper(settings.top_k))
-    if settings.top_p < 1:
-        chain.append(TopPLogitsWarper(settings.top_p))
-    if settings.min_p:
-        chain.append(MinPLogitsWarper(settings.min_p))
-    sampler, prefix = Sampler(settings), [3, 3, 50, 7]
+    if wished.repetition_penalty != 1:
+        chain.append(RepetitionPenaltyLogitsProcessor(wished.repetition_penalty))
+    if wished.temperature != 1:
+        chain.append(TemperatureLogitsWarper(wished.temperature))
+    if wished.top_k:
+        chain.append(TopKLogitsWarper(wished.top_k))
+    if wished.top_p < 1:
+        chain.append(TopPLogitsWarper(wished.top_p))
+    if wished.min_p:
+        chain.append(MinPLogitsWarper(wished.min_p))
+    sampler, prefix = Sampler(wished), [3, 3, 50, 7]
     for seed in range(30):
         logits = torch.randn(200, generator=torch.Generator().manual_seed(seed)) * 4
         expected = chain(torch.tensor([prefix]), logits[None].clone())[0]
@@ -92,6 +95,21 @@ def test_the_noise_told_to_drafting_is_what_decides():
         foreseen = (logits.numpy() + noise(depth, np.arange(300))).argmax()
         assert sampler.draw(sampler.scores(logits, ()), 90 + depth) == foreseen
     assert Sampler(SamplingSettings()).noise(90) is None
+
+
+@settings(max_examples=100, deadline=None)
+@given(number=st.integers(0, 10_000), spread=st.floats(0, 20), strict=st.floats(0, 1), less=st.floats(0, 1))
+def test_the_less_exact_the_less_probable_a_draft_may_be(number, spread, strict, less):
+    scores = torch.randn(400, generator=torch.Generator().manual_seed(number)) * spread
+    assert plausible(scores, strict * less) <= plausible(scores, strict)
+
+
+def test_beside_exact_next_to_nothing_passes_and_at_the_other_end_what_is_not_absurd():
+    sure, open_ = torch.tensor([9.0, 0.0, 0.0, -3.0]), torch.zeros(50)
+    assert plausible(sure, 0.999) > 1
+    assert plausible(open_, 0.999) > 0.15  # a draft would need nine times an even share
+    assert plausible(sure, 0.0) == pytest.approx(0.02, rel=0.05)
+    assert plausible(open_, 0.0) < 0.02
 
 
 def test_draws_follow_the_probabilities():

@@ -145,6 +145,11 @@ class Visit:
         """Move the mouse, from a little aside, as a hand does."""
         self.xdotool("mousemove", int(x) - 2, int(y) - 1, "mousemove", int(x), int(y))
 
+    def scroll(self, part: dict, up: int) -> None:
+        """Turn the wheel over it."""
+        self.point(part["x"] + part["width"] // 2, part["y"] + part["height"] // 2)
+        self.xdotool("click", "--repeat", up, "--delay", 5, 4)
+
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
         """Press at one place, go to another in steps, let go."""
         self.point(*start)

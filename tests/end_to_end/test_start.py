@@ -149,6 +149,25 @@ def test_an_environment_without_its_python_is_made_anew(prepare, venv):
     assert prepare.venv_works()
 
 
+def test_an_environment_whose_making_was_interrupted_is_made_anew(prepare, monkeypatch):
+    """Its pip may be there in part: enough to be imported, too little to install anything."""
+
+    def killed(command, **options):
+        prepare.venv_python().parent.mkdir(parents=True)
+        prepare.venv_python().symlink_to(sys.executable)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess, "call", killed)
+        assert prepare.main(["--for", "command"]) == 130
+    monkeypatch.setattr(subprocess, "call", lambda command, **options: 0)
+    assert not prepare.venv_works()
+    prepare.make_venv()
+    prepare.venv_python().parent.mkdir()
+    prepare.venv_python().touch()
+    assert prepare.venv_works()
+
+
 def test_the_second_start_goes_straight_to_the_command(prepare, venv, checkout):
     prepare.mark_done("packages")
     package = checkout / "app"

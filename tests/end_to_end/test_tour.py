@@ -5,14 +5,17 @@ With S3D_SHOTS set to a folder, pictures of every page in both themes and two si
 
 import json
 import os
+import socket
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-from end_to_end.display import Visit, display, missing_tools
+from end_to_end.display import PATIENCE, Visit, display, missing_tools
 from PIL import ImageStat
 
 from app.models import embedded, places
@@ -36,6 +39,7 @@ def visit(default_model, tmp_path) -> Iterator[Visit]:
     (home / "models" / embedded.DEFAULT_NAME).symlink_to(default_model.parent)
     places.compiled_dir().mkdir(parents=True, exist_ok=True)
     (home / "compiled").symlink_to(places.compiled_dir())
+    (home / "settings.json").write_text(json.dumps({"version": 1, "chat": {"seed": 7}}))
     with display(*SIZES[0]) as name:
         visit = Visit(name, home)
         try:
@@ -53,6 +57,8 @@ def test_everyday_chatting_from_start_to_quit(visit, record_property):
         search_among_chats,
         turn_a_slider_and_measure,
         hide_and_show_the_sides,
+        serve_another_program,
+        start_a_training_and_cancel_it,
         look_at_every_page,
         quit_program,
     ):
@@ -80,6 +86,8 @@ def ask_regenerate_and_edit(visit: Visit) -> None:
     assert second["parent"] == first["parent"]
     visit.wait_for(kind="control", text="2/2")
 
+    if not visit.find(name="Edit message", enabled=True):
+        visit.scroll(visit.wait_for(name="Conversation"), up=60)  # behind a long answer
     visit.click(visit.wait_for(name="Edit message", enabled=True))
     visit.wait_for(name="Edited message", focus=True)
     visit.press("ctrl+a")
@@ -99,8 +107,8 @@ def stop_a_long_answer(visit: Visit) -> None:
     visit.wait_gone(name="Your message")
     visit.type(STORY)
     visit.press("Return")
-    some = f"SELECT 1 FROM messages WHERE id > {last} AND role = 'assistant' AND length(text) > 100"
-    visit.wait("some of the story", lambda: visit.rows(some))
+    visit.wait("the story's begin", lambda: visit.rows(f"SELECT 1 FROM messages WHERE id > {last + 1}"))
+    visit.wait("some of the story", lambda: any(len(part["text"]) > 100 for part in visit.find(name="Reply")))
     visit.press("Escape")
     assert answer_after(visit, last)["stop_reason"] == "cancelled"
 
@@ -143,6 +151,56 @@ def hide_and_show_the_sides(visit: Visit) -> None:
         visit.wait_gone(name=name)
         visit.press(keys)
         visit.wait_for(name=name)
+
+
+def serve_another_program(visit: Visit) -> None:
+    """The server is turned on, another program gets an answer and one without the key none, and it is turned off."""
+    visit.choose("Serve to other programs …")
+    visit.wait_for(kind="window", text="Serve to other programs", focus=True)
+    visit.click(visit.wait_for(name="Port", enabled=True))
+    visit.press("ctrl+a")
+    visit.type(str(free_port()))
+    visit.press("Tab")
+    visit.click(visit.wait_for(text="Start serving"))
+    visit.wait_for(name="State of the server", text="The server is on.")
+    address, key = (visit.wait_for(name=name)["text"] for name in ("Address", "Key"))
+    status, told = asked_over_http(address, key, "Name a colour.")
+    assert status == 200
+    assert told["choices"][0]["message"]["content"]
+    assert told["usage"]["completion_tokens"] > 0
+    assert asked_over_http(address, "another key", "Name a colour.")[0] == 401
+    visit.click(visit.wait_for(text="Stop serving"))
+    visit.wait_for(name="State of the server", text="The server is off.")
+    with pytest.raises(urllib.error.URLError, match="refused"):
+        asked_over_http(address, key, "Name a colour.")
+    visit.press("Escape")
+    visit.wait_gone(kind="window", text="Serve to other programs")
+    visit.focus_main()
+    wait_ready(visit)
+
+
+def start_a_training_and_cancel_it(visit: Visit) -> None:
+    """It runs in a process of its own; what is cancelled leaves neither that nor a file."""
+    visit.choose("Train drafts for this model …")
+    opening = "Train drafts for "
+    title = visit.wait(
+        "the training's window",
+        lambda: [p["text"] for p in visit.find(kind="window", focus=True) if p["text"].startswith(opening)],
+    )[0]
+    visit.click(visit.wait_for(text="Start", enabled=True))
+    at_work = ("Measuring the speed before", "The model writes chats")
+    visit.wait("the training to be at work", lambda: said_of_training(visit).startswith(at_work))
+    folder = visit.home / "adapters" / title.removeprefix(opening)
+    process = psutil.Process(json.loads((folder / "status.json").read_text(encoding="utf-8"))["process"][0])
+    visit.click(visit.wait_for(text="Cancel training …"))
+    visit.wait_for(kind="window", text="Cancel training", focus=True)
+    visit.click(visit.wait_for(text="&Yes"))
+    visit.wait("the end of the training", lambda: said_of_training(visit) == "")
+    visit.wait("the end of its process", lambda: not process.is_running())
+    assert not folder.exists()
+    visit.press("Escape")
+    visit.wait_gone(kind="window", text=title)
+    visit.focus_main()
 
 
 def look_at_every_page(visit: Visit) -> None:
@@ -240,6 +298,34 @@ def ended(visit: Visit) -> list:
     """The answers that have ended; none while one is written."""
     answers = visit.rows("SELECT * FROM messages WHERE role = 'assistant' ORDER BY id")
     return answers if all(row["stop_reason"] for row in answers) else []
+
+
+def said_of_training(visit: Visit) -> str:
+    """What the training's dialog says of it, empty where there is none."""
+    found = visit.find(name="State of the training")
+    return found[0]["text"] if found else ""
+
+
+def asked_over_http(address: str, key: str, question: str) -> tuple[int, dict]:
+    """Status and answer of the local server, asked as any program does."""
+    body = {"model": embedded.DEFAULT_NAME, "messages": [{"role": "user", "content": question}], "max_tokens": 12}
+    request = urllib.request.Request(
+        f"{address}/chat/completions",
+        json.dumps(body).encode(),
+        {"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        return held.getsockname()[1]
 
 
 def kept(visit: Visit) -> dict:

@@ -34,18 +34,24 @@ def fuzz(*strategies: SearchStrategy, examples: int = 60) -> Callable:
             suppress_health_check=_QUIET,
             print_blob=True,
         )
-        once = many(given(*strategies)(test))
+        tried = 0
+
+        @functools.wraps(test)
+        def counted(*arguments, **named):
+            nonlocal tried
+            tried += 1
+            test(*arguments, **named)
+
+        once = many(given(*strategies)(counted))
         if not long:
             return once
 
         @functools.wraps(once)
         def again_and_again(*arguments, **named):
             end = time.monotonic() + SECONDS
-            tried = 0
             while time.monotonic() < end:
                 once(*arguments, **named)
-                tried += _AT_ONCE
-            print(f"{test.__name__}: some {tried:,} examples in {SECONDS:.0f} s, no finding")
+            print(f"\n{test.__name__}: {tried:,} examples in {SECONDS:.0f} s, no finding")
 
         return again_and_again
 

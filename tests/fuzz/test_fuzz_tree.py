@@ -6,10 +6,10 @@ import pytest
 import torch
 from core.models import VOCABULARY, build, engine_for
 from fuzz.budget import fuzz
+from fuzz.decoding import check_answer, check_tree
 from hypothesis import strategies as st
 
 from s3d_core.settings import MAX_DRAFT_LENGTH, MAX_TREE_SIZE, STRATEGIES, DraftSettings, SamplingSettings
-from s3d_core.tree import best_first
 
 # Equal ones, certain ones and impossible ones among them, as half precision and sampling noise make them.
 SCORES = st.one_of(st.floats(-50, 0), st.sampled_from([0.0, -0.0, -math.inf, -1.0, -1.0]))
@@ -23,20 +23,7 @@ SCORES = st.one_of(st.floats(-50, 0), st.sampled_from([0.0, -0.0, -math.inf, -1.
     examples=200,
 )
 def test_any_scores_give_a_tree_that_can_be_walked(tables, size, depth, least):
-    def after(path):
-        table = tables[len(path)] if len(path) < len(tables) else []
-        return sorted(((score, token) for token, score in enumerate(table)), reverse=True)
-
-    tree = best_first(after, size, depth, least)
-    assert len(tree) <= size if size > 1 else len(tree) <= depth
-    assert len(tree) >= 1
-    assert tree.depth <= min(depth, len(tables))
-    assert all(0 <= parent < node for node, parent in enumerate(tree.parents, 1))
-    # No path twice: else a walk could take one and the cache keep the other.
-    assert len(tree.children()) == len(tree)
-    seen = tree.visible()
-    assert seen.diagonal().all()
-    assert not seen.triu(1).any()
+    check_tree(tables, size, depth, least)
 
 
 @pytest.fixture(scope="module")
@@ -80,20 +67,11 @@ def test_anything_changed_at_any_time_leaves_the_text_alone(engines, data):
     # What the cache holds of earlier answers must not matter either.
     if data.draw(st.booleans()):
         engine.cache.rewind(0)
-    plain = list(engine.generate(prompt, DraftSettings("plain"), sampling))
-    moves = data.draw(st.lists(DRAFTS, min_size=1, max_size=6))
-    turn = iter(range(10**6))
-    probe = data.draw(st.sampled_from([0, 0, 3, 24]))
-    # An answer that was stopped somewhere before.
-    after = data.draw(st.integers(0, 5))
-    asked = iter(range(10**6))
-    list(engine.generate(prompt, moves[0], sampling, cancel=lambda: next(asked) >= after))
-    drafted = list(engine.generate(prompt, lambda: moves[next(turn) % len(moves)], sampling, probe_every=probe))
-    assert [token for done in drafted for token in done.ids] == [token for done in plain for token in done.ids]
-    assert "".join(done.text for done in drafted) == "".join(done.text for done in plain)
-    assert drafted[-1].stop_reason == plain[-1].stop_reason
-    for stop in sampling.stop:
-        assert stop not in "".join(done.text for done in drafted)
-    for done in drafted:
-        assert len(done.ids) <= done.accepted + 1
-        assert done.accepted <= min(done.drafted, done.depth)
+    check_answer(
+        engine,
+        prompt,
+        sampling,
+        data.draw(st.lists(DRAFTS, min_size=1, max_size=6)),
+        stopped_after=data.draw(st.integers(0, 5)),
+        probe_every=data.draw(st.sampled_from([0, 0, 3, 24])),
+    )

@@ -4,6 +4,7 @@
     GET  /api/models/<repo>/tree/<revision>              its files
     GET, HEAD /<repo>/resolve/<revision>/<path>          a file: its bytes, or a redirect to large file storage
     GET, HEAD /lfs/<sha256>                              large file storage, on another host name
+    GET, HEAD any path in `plain`                        that file, as any server of files gives it
 
 Faults wait in `faults`, by path ("api" for the API), and each meets one request. `sent` counts the bytes of bodies of
 files, as they are handed to the system.
@@ -73,7 +74,7 @@ class HubServer:
     """Use it with `with`; `address` is what HF_ENDPOINT is set to.
 
     Attributes:
-        repos: by "owner/name".
+        repos: by "owner/name". plain: other files by path, each with its kind.
         faults: what will go wrong.
         sent: bytes of bodies sent, by path. spoiled: how many bodies with a wrong byte were sent, by path.
         requests: (method, path of the address, headers) of all requests, in order.
@@ -87,6 +88,7 @@ class HubServer:
     sent: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     spoiled: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     requests: list = field(default_factory=list)
+    plain: dict[str, tuple[str, bytes]] = field(default_factory=dict)
 
     def __enter__(self) -> "HubServer":
         hub = self
@@ -152,6 +154,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._resolve(match[1], match[2], match[3])
         elif match := re.fullmatch(r"/lfs/([0-9a-f]{64})/(.+)", path):
             self._lfs(match[1], match[2])
+        elif path in hub.plain:
+            self._plain(path)
         else:
             self._say(404, {"error": "not found"})
 
@@ -217,6 +221,12 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send_file(path, body, {"ETag": f'"{digest}"'}, fault)
                 return
         self._say(404, {"error": "not found"})
+
+    def _plain(self, path: str) -> None:
+        fault = self._next_fault(path)
+        if fault is None or not self._refused(fault):
+            kind, body = self.server_state.plain[path]
+            self._send_file(path, body, {"Content-Type": kind}, fault)
 
     # -- who may see what ----------------------------------------------------------------------------------------
 

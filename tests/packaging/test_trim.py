@@ -27,6 +27,8 @@ def packaging(monkeypatch):
         "transformers/models/llama/modeling_llama.py",
         "transformers/models/__init__.py",
         "resources/adapters/SmolLM2-135M-Instruct/adapter.json",
+        "resources/translations/s3d_de.qm",
+        "PySide6/Qt/translations/qtbase_de.qm",
     ],
 )
 def test_what_the_program_loads_is_taken_along(packaging, place):
@@ -75,7 +77,7 @@ from s3d_core import gguf, load
 import torch
 import transformers.integrations.gguf.gguf_tokenizer_mapping
 loaded = load.load(Path({str(default_model)!r}), torch.bfloat16, torch.device("cpu"), lambda phase, share: None)
-left_out = set(trim.MODULES) - {{"scipy", "_distutils_hack", "setuptools", "PIL", "rich", "typer"}}
+left_out = set(trim.MODULES) - {{"scipy", "_distutils_hack", "setuptools", "rich", "typer"}}
 bad = [n for n in sys.modules if any(n == m or n.startswith(m + ".") for m in left_out)]
 bad += [n for n in sys.modules if n.startswith("transformers.") and not trim.is_wanted_of_transformers(n)]
 assert not bad, bad

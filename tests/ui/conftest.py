@@ -10,6 +10,8 @@ from app.chats.store import Store
 from app.engine.link import EngineLink
 from app.engine.parts import Parts
 from app.engine.phase import Phase
+from app.ui.language import speak
+from app.ui.settings.preferences import Preferences
 from app.ui.window import Window
 
 PATIENCE_MS = 10_000
@@ -21,15 +23,25 @@ def qapp_cls():
     return QApplication
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _english(qapp) -> None:
+    """The plurals of the source's language, as the program loads them."""
+    speak("en")
+
+
 @pytest.fixture
 def open_window(qapp, qtbot) -> Iterator[Callable[..., Window]]:
     """Opens real windows on the parts given; closes them afterwards and checks that no thread is left."""
     opened: list[Window] = []
 
     def open_one(
-        parts: Parts, ready: bool = True, size: tuple[int, int] = (1200, 800), store: Store | None = None
+        parts: Parts,
+        ready: bool = True,
+        size: tuple[int, int] = (1200, 800),
+        store: Store | None = None,
+        preferences: Preferences | None = None,
     ) -> Window:
-        window = Window(qapp, EngineLink(parts), store=store)
+        window = Window(qapp, EngineLink(parts), store=store, preferences=preferences)
         opened.append(window)
         window.resize(*size)
         window.show()

@@ -7,6 +7,8 @@ from PySide6.QtCore import Qt
 from ui.conftest import PATIENCE_MS
 from ui.scripted import INFO, scripted_parts
 
+from app.settings.values import Drafting
+from app.ui.settings.preferences import Preferences
 from app.ui.speed.choices import Lately, by_hand, used
 from app.ui.speed.drafting import DraftControls
 from s3d_core.settings import STRATEGIES, DraftSettings
@@ -151,3 +153,39 @@ def test_in_the_window_auto_is_followed_live_and_a_slider_takes_over(open_window
     qtbot.waitUntil(lambda: len(engine.seen) > rounds + 2, timeout=PATIENCE_MS)
     assert (engine.seen[-1].strategy, engine.seen[-1].skipped) == ("s3d", 10)
     window.stop()
+
+
+def test_what_was_chosen_by_hand_is_there_after_a_restart(qapp, open_window, engine, qtbot, tmp_path):
+    engine.info = AUTO
+    window = open_window(scripted_parts(engine), preferences=Preferences(tmp_path / "settings.json"))
+    qtbot.mouseClick(window.panel.controls.strategy.buttons["skip"], Qt.MouseButton.LeftButton)
+    for slider, value in zip(window.panel.controls.sliders, (14, 3, 9, 40), strict=True):
+        slider.slider.setValue(value)
+    chosen = window.panel.controls.chosen
+    with qtbot.waitSignal(window.closed, timeout=PATIENCE_MS):
+        window.close()
+    again = open_window(scripted_parts(engine), preferences=Preferences(tmp_path / "settings.json"))
+    assert not again.panel.controls.auto.isChecked()
+    assert again.panel.controls.chosen == chosen == again.link.settings.value
+    assert (chosen.strategy, chosen.skipped, chosen.draft_length, chosen.tree_size) == ("skip", 14, 3, 9)
+    assert chosen.exactness == pytest.approx(0.6)
+
+    again.panel.controls.auto.click()
+    again.panel.drafting.click()
+    with qtbot.waitSignal(again.closed, timeout=PATIENCE_MS):
+        again.close()
+    last = open_window(scripted_parts(engine), preferences=Preferences(tmp_path / "settings.json"))
+    assert last.panel.controls.auto.isChecked()
+    assert last.link.settings.value.strategy == "plain"
+    last.panel.drafting.click()
+    assert last.link.settings.value == replace(AUTO.defaults, exactness=chosen.exactness)
+
+
+def test_what_a_model_cannot_do_gives_way_to_what_it_can(controls):
+    told = []
+    controls.wished.connect(told.append)
+    controls.show_model(BARE, Drafting(auto=False, strategy="s3d", skipped=900, draft_length=8, tree_size=40))
+    assert controls.chosen.strategy == "lookup"
+    assert controls.chosen.skipped == BARE.most_skipped
+    assert controls.chosen.draft_length == BARE.most_drafted
+    assert not told, "only what the user does is remembered"

@@ -141,7 +141,7 @@ def test_what_is_typed_filters_the_models(page, qtbot):
     qtbot.keyClicks(page.search, "phi mini")
     assert len(names(page.shelf.available.rows)) == 4
     page.search.setText("nothing like it")
-    assert "No model here is called 'nothing like it'" in page.shelf.nothing.text()
+    assert "No model here is called “nothing like it”" in page.shelf.nothing.text()
     assert not page.fetch.isEnabled()
     page.search.setText("owner/name")
     assert page.fetch.isEnabled()

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from app.bootstrap_display import why_no_window
+
 ROOT = Path(__file__).resolve().parents[2]
 
 SCRIPT = """
@@ -76,6 +78,29 @@ def test_without_a_display_it_says_so_and_names_ask(tmp_path):
     assert done.stderr.count("\n") == 1
     assert "no display" in done.stderr
     assert "./start.sh ask" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="these always have a display")
+@pytest.mark.parametrize(
+    ("platform", "said"),
+    [("xcb", "The display :4077 does not answer: start this on a desktop"), ("mars", "on the platform 'mars'")],
+)
+def test_where_qt_finds_no_display_one_sentence_is_said_and_logged(tmp_path, platform, said):
+    script = "import sys; sys.argv = ['s3d-chat']; from app.__main__ import main; sys.exit(main())"
+    done = start(tmp_path, script, QT_QPA_PLATFORM=platform, DISPLAY=":4077", WAYLAND_DISPLAY=None)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert said in done.stderr
+    assert "./start.sh ask" in done.stderr
+    assert said in (tmp_path / "s3d-chat.log").read_text(encoding="utf-8")
+    # It is no crash for the next start to tell of.
+    assert not list((tmp_path / "runs").iterdir())
+
+
+def test_a_missing_library_of_the_system_is_named():
+    heard = ['Could not load the Qt platform plugin "xcb" in "" even though it was found.']
+    assert "libxcb-cursor0" in why_no_window(heard, {"DISPLAY": ":0"}, lacks_library=True)
+    assert "which is in the log" in why_no_window(heard, {"DISPLAY": ":0"}, lacks_library=False)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")

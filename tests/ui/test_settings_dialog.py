@@ -45,7 +45,7 @@ def type_number(qtbot, spin, text):
 def test_every_setting_has_a_control_that_shows_it(dialog, preferences):
     shown = {**dialog.chat.rows, **dialog.sampling.rows}
     assert list(shown) == list(CHAT)
-    assert list(dialog.appearance.rows) == ["theme", "font_size"]
+    assert list(dialog.appearance.rows) == ["theme", "language", "font_size"]
     for name, row in shown.items():
         assert row.control.field.accessibleName() == CHAT[name].title
 

@@ -37,6 +37,8 @@ LONG_CODE = (
 
 
 WORST_MS = 50
+# Who waits for a processor less than this share of the time has the machine to itself.
+IDLE = 0.01
 
 
 def waited() -> float:
@@ -50,8 +52,9 @@ def waited() -> float:
 class GapMeter:
     """Measures how late a 5 ms timer is, in the window's own thread.
 
-    `own_ms` leaves out waiting for a processor that other programs had: what is left, the window's own work and
-    waiting for locks that the decoder's thread holds, is the same on a busy machine.
+    `worst_ms` is the clock's, which is what a user sees. `own_ms` leaves out waiting for a processor that other
+    programs had: what is left, the window's own work and waiting for locks that the decoder's thread holds, is the
+    same on a busy machine. `was_idle` says that there was next to nothing to leave out.
     """
 
     def __init__(self, parent):
@@ -80,6 +83,19 @@ class GapMeter:
     def own_ms(self) -> float:
         return 1000 * max(self.own)
 
+    @property
+    def waiting(self) -> float:
+        """The share of the time spent waiting for a processor."""
+        return 1 - sum(self.own) / sum(self.gaps)
+
+    @property
+    def was_idle(self) -> bool:
+        return self.waiting < IDLE
+
+    @property
+    def is_smooth(self) -> bool:
+        return self.own_ms < WORST_MS and (self.worst_ms < WORST_MS or not self.was_idle)
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("drafted", [False, True], ids=["plain text", "drafted tokens shown"])
@@ -98,7 +114,6 @@ def test_the_event_loop_is_never_away_for_50_ms_at_200_tokens_per_second(
         behind.append(len("".join(told)) - len(window.chat.transcript.messages[-1].body.text))
 
     window.link.rounds_done.connect(compare)
-    worst = []
     for _ in range(3):
         # The best of three counts: what the system does beside is not the window's.
         told.clear()
@@ -108,17 +123,19 @@ def test_the_event_loop_is_never_away_for_50_ms_at_200_tokens_per_second(
         qtbot.waitUntil(lambda: window.link.phase == Phase.READY, timeout=6 * PATIENCE_MS)
         meter.stop()
         took, tokens = time.perf_counter() - begun, -(-len(engine.reply) // 4)
-        worst.append((meter.own_ms, meter.worst_ms))
         print(
-            f"worst gap {meter.worst_ms:.0f} ms ({meter.own_ms:.0f} ms own), {tokens / took:.0f} tokens/s, {took:.1f} s"
+            f"worst gap {meter.worst_ms:.0f} ms by the clock, {meter.own_ms:.0f} ms of it the window's own; waited for "
+            f"a processor {meter.waiting:.1%} of the time; {tokens / took:.0f} tokens/s, {took:.1f} s"
         )
         assert window.chat.transcript.messages[-1].body.text == engine.reply
         assert tokens / took > 180
         assert took > 5
-        if meter.own_ms < WORST_MS:
+        if meter.is_smooth:
             break
         window.new_chat()
-    record_property("worst_gap_ms", [round(gap, 1) for gap in min(worst)])
-    assert min(worst)[0] < WORST_MS
+    record_property("worst_gap_ms", round(meter.worst_ms, 1))
+    record_property("worst_own_gap_ms", round(meter.own_ms, 1))
+    record_property("waiting_for_a_processor", round(meter.waiting, 4))
+    assert meter.is_smooth
     assert len(behind) > 50
     assert set(behind) == {0}, "whatever was told is shown at once"

@@ -1,9 +1,10 @@
 """Both themes can be read, and switching reaches everything."""
 
 import pytest
+from PySide6.QtWidgets import QComboBox, QSpinBox
 from ui.scripted import scripted_parts
 
-from app.ui.theme import DARK, LIGHT, colours, contrast
+from app.ui.theme import DARK, LIGHT, Theme, colours, contrast
 
 GROUNDS = {
     "text": ("window", "surface", "raised", "bubble", "drafted", "code_ground", "accent_soft"),
@@ -37,3 +38,17 @@ def test_the_menu_switches_between_dark_and_light(open_window, engine, say):
     window.topbar.theme_actions["light"].trigger()
     assert colours() is LIGHT
     assert window.chat.grab().toImage().pixelColor(5, 5).name() == LIGHT.window
+
+
+@pytest.mark.parametrize(("theme", "name"), [(LIGHT, "light"), (DARK, "dark")], ids=["light", "dark"])
+@pytest.mark.parametrize("kind", [QComboBox, QSpinBox])
+def test_boxes_of_every_kind_show_their_arrow(qapp, qtbot, kind, theme, name):
+    """Also those that are not ours, as in the dialogs of Qt."""
+    looks = Theme(qapp, name)
+    box = kind()
+    qtbot.addWidget(box)
+    box.resize(160, 34)
+    picture = box.grab().toImage()
+    colours_shown = {picture.pixelColor(x, y).name() for x in range(134, 158) for y in range(5, 29)}
+    assert theme.muted in colours_shown
+    looks.deleteLater()

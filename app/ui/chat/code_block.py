@@ -29,7 +29,9 @@ class CodeBlock(QFrame):
         head = QFrame(objectName="CodeHead")
         self.language = QLabel()
         self.language.setProperty("muted", True)
-        self.copy = QToolButton(text="Copy", toolTip="Copy this code", accessibleName="Copy code")
+        self.copy = QToolButton(
+            text=self.tr("Copy"), toolTip=self.tr("Copy this code"), accessibleName=self.tr("Copy code")
+        )
         self.copy.setProperty("small", True)
         self.copy.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.copy.clicked.connect(self._copy)
@@ -56,8 +58,8 @@ class CodeBlock(QFrame):
 
         A longer state of the same code only appends.
         """
-        self.language.setText(block.language or "text")
-        self.body.setAccessibleName(f"Code, {block.language or 'text'}")
+        self.language.setText(block.language or self.tr("text"))
+        self.body.setAccessibleName(self.tr("Code, {language}").format(language=block.language or self.tr("text")))
         marks = block.marks if show_drafted else b""
         self._colouring.expect(block.code, marks)
         if block.code.startswith(self._code):
@@ -84,12 +86,12 @@ class CodeBlock(QFrame):
 
     def _copy(self) -> None:
         QGuiApplication.clipboard().setText(self._code)
-        self.copy.setText("Copied")
+        self.copy.setText(self.tr("Copied"))
         self.copy.setIcon(icon("done", colours().speed))
         QTimer.singleShot(1500, self.copy, self._copied_long_ago)
 
     def _copied_long_ago(self) -> None:
-        self.copy.setText("Copy")
+        self.copy.setText(self.tr("Copy"))
         self.copy.setIcon(icon("copy", colours().muted))
 
 

@@ -80,7 +80,7 @@ class Composer(QFrame):
         column.addLayout(below)
         self._ready = self._busy = False
         self._stops = ""
-        self._why_not = "The model is still loading"
+        self._why_not = self.tr("The model is still loading")
         self._given: tuple[str, str, list[Attachment]] = ("", "", [])
         self.renew()
 

@@ -2,23 +2,25 @@
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QTextDocument
-from PySide6.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QLabel, QPlainTextEdit, QTextEdit, QVBoxLayout, QWidget
 
 from app.attach.fence import without_files
 from app.chats.figures import totals_of
 from app.chats.model import EDITED, FAILED, INTERRUPTED, Message
 from app.ui.chat.flow_text import FlowText
+from app.ui.chat.marking import mark_places
 from app.ui.chat.message_editor import MessageEditor
 from app.ui.chat.message_foot import MessageFoot, ReplyFoot
 from app.ui.chat.reply_body import ReplyBody
+from app.ui.language import QT_TRANSLATE_NOOP, translate
 from app.ui.speed.meter import summary
 
 _ENDS = {
-    INTERRUPTED: "the program was closed while this was written",
-    FAILED: "ended by an error",
-    EDITED: "edited by you",
+    INTERRUPTED: QT_TRANSLATE_NOOP("Chat", "the program was closed while this was written"),
+    FAILED: QT_TRANSLATE_NOOP("Chat", "ended by an error"),
+    EDITED: QT_TRANSLATE_NOOP("Chat", "edited by you"),
 }
 
 
@@ -60,6 +62,18 @@ class MessageView(QWidget):
         """Take the theme's present colours."""
         self.foot.renew()
 
+    def mark(self, text: str) -> int | None:
+        """Mark every place of a text; returns how many pixels the first is below the upper edge, or None."""
+        first = None
+        for part in self._texts():
+            at = mark_places(part, text)
+            if first is None and at is not None:
+                first = part.mapTo(self, QPoint(0, at)).y()
+        return first
+
+    def _texts(self) -> list[QTextEdit | QPlainTextEdit]:
+        raise NotImplementedError
+
     def set_last(self, last: bool, busy: bool) -> None:
         """Whether this is the last turn, and whether something is being written, so that nothing else can be."""
         self.foot.set_state(busy, last and self.turn.message.can_continue)
@@ -99,10 +113,11 @@ class UserMessage(MessageView):
         super().__init__(turn, foot)
         self.text = turn.message.text
         said, files = without_files(self.text)
-        self._shown = "\n".join([*(f"File: {name}" for name in files), *([said] if said else [])])
+        heads = [self.tr("File: {name}").format(name=name) for name in files]
+        self._shown = "\n".join([*heads, *([said] if said else [])])
         self._bubble = QFrame(objectName="Bubble")
         self._flow = FlowText()
-        self._flow.setAccessibleName("Your message")
+        self._flow.setAccessibleName(self.tr("Your message"))
         self._flow.plain(self._shown)
         inside = QVBoxLayout(self._bubble)
         inside.setContentsMargins(14, 9, 14, 9)
@@ -125,6 +140,9 @@ class UserMessage(MessageView):
         measure.setDocumentMargin(0)
         widest = int(self.width() * 0.82) - 28
         self._bubble.setFixedWidth(min(int(measure.idealWidth()) + 3, widest) + 28)
+
+    def _texts(self) -> list[QTextEdit | QPlainTextEdit]:
+        return [self._flow]
 
     def _swap(self, editor: MessageEditor, editing: bool) -> None:
         if editing:
@@ -183,6 +201,9 @@ class ReplyMessage(MessageView):
         super().renew()
         self.body.renew()
 
+    def _texts(self) -> list[QTextEdit | QPlainTextEdit]:
+        return self.body.texts
+
     def _swap(self, editor: MessageEditor, editing: bool) -> None:
         if editing:
             self._column.insertWidget(1, editor)
@@ -196,7 +217,7 @@ def figures_line(message: Message) -> str:
     """What was measured while a reply was written, and why it ended where it does not say so itself."""
     totals = totals_of(message.figures)
     parts = [summary(totals)] if totals is not None else []
-    parts.append(_ENDS.get(message.stop_reason or "", ""))
+    parts.append(translate("Chat", _ENDS.get(message.stop_reason or "", "")))
     if not message.text and message.stop_reason not in _ENDS:
-        parts.append("The model had nothing to say")
+        parts.append(translate("Chat", "The model had nothing to say"))
     return " · ".join(part for part in parts if part)

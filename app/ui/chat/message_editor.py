@@ -24,16 +24,16 @@ class MessageEditor(QFrame):
         self.field = _Field()
         self.field.setPlainText(text)
         self.field.moveCursor(QTextCursor.MoveOperation.End)
-        self.field.setAccessibleName("Edited message")
-        said = "Send" if sends else "Keep"
+        self.field.setAccessibleName(self.tr("Edited message"))
+        said = self.tr("Send") if sends else self.tr("Keep")
         self.field.setToolTip(
-            "Enter makes this a new version, Shift+Enter starts a new line, Escape leaves it as it is"
+            self.tr("Enter makes this a new version, Shift+Enter starts a new line, Escape leaves it as it is")
         )
-        self.keep = QPushButton(said, toolTip="Make this a new version of the message (Enter)")
+        self.keep = QPushButton(said, toolTip=self.tr("Make this a new version of the message (Enter)"))
         self.keep.setProperty("primary", True)
-        self.leave = QPushButton("Cancel", toolTip="Leave the message as it is (Escape)")
+        self.leave = QPushButton(self.tr("Cancel"), toolTip=self.tr("Leave the message as it is (Escape)"))
         for button in (self.keep, self.leave):
-            button.setAccessibleName(f"{button.text()} edited message")
+            button.setAccessibleName(self.tr("{action} edited message").format(action=button.text()))
         self.keep.clicked.connect(self._submit)
         self.leave.clicked.connect(self.cancelled)
         self.field.submitted.connect(self._submit)

@@ -28,12 +28,27 @@ class MessageFoot(QWidget):
     def __init__(self, text: Callable[[], str], kind: str = "message"):
         super().__init__()
         self._text = text
-        self.before = _button("Show the version before this one", f"Previous version of the {kind}")
+        of_answer = kind == "answer"
+        self.before = _button(
+            self.tr("Show the version before this one"),
+            self.tr("Previous version of the answer") if of_answer else self.tr("Previous version of the message"),
+        )
         self.place = QLabel()
         self.place.setProperty("muted", True)
-        self.next = _button("Show the version after this one", f"Next version of the {kind}")
-        self.copy = _button(f"Copy this {kind}", f"Copy {kind}")
-        self.edit = _button(f"Edit this {kind} as a new version", f"Edit {kind}")
+        self.next = _button(
+            self.tr("Show the version after this one"),
+            self.tr("Next version of the answer") if of_answer else self.tr("Next version of the message"),
+        )
+        self.copy = _button(
+            self.tr("Copy this answer") if of_answer else self.tr("Copy this message"),
+            self.tr("Copy answer") if of_answer else self.tr("Copy message"),
+        )
+        self.edit = _button(
+            self.tr("Edit this answer as a new version")
+            if of_answer
+            else self.tr("Edit this message as a new version"),
+            self.tr("Edit answer") if of_answer else self.tr("Edit message"),
+        )
         self.row = QHBoxLayout(self)
         self.row.setContentsMargins(0, 0, 0, 0)
         self.row.setSpacing(2)
@@ -49,7 +64,7 @@ class MessageFoot(QWidget):
     def show_branch(self, place: int, branches: int) -> None:
         """Which of how many versions this is; nothing is shown for a single one."""
         self.place.setText(f"{place}/{branches}")
-        self.place.setAccessibleName(f"Version {place} of {branches}")
+        self.place.setAccessibleName(self.tr("Version {place} of {branches}").format(place=place, branches=branches))
         for part in (self.before, self.place, self.next):
             part.setVisible(branches > 1)
         self.before.setEnabled(place > 1)
@@ -80,9 +95,9 @@ class ReplyFoot(MessageFoot):
 
     def __init__(self, text: Callable[[], str]):
         super().__init__(text, "answer")
-        self.again = _button("Write another answer (Ctrl+R for the last one)", "Regenerate")
-        self.more = _button("Let the model go on with this answer", "Continue")
-        self.more.setText("Continue")
+        self.again = _button(self.tr("Write another answer (Ctrl+R for the last one)"), self.tr("Regenerate"))
+        self.more = _button(self.tr("Let the model go on with this answer"), self.tr("Continue"))
+        self.more.setText(self.tr("Continue"))
         self.more.setProperty("small", True)
         self.more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.more.hide()

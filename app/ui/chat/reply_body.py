@@ -1,11 +1,12 @@
 """A reply's markdown as a column of text and code parts."""
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QPlainTextEdit, QTextEdit, QVBoxLayout, QWidget
 
 from app.ui.chat.code_block import CodeBlock
 from app.ui.chat.flow_text import FlowText
 from app.ui.chat.markdown import Block, parse
+from app.ui.chat.thought import CLOSE, OPEN, Thought
 
 
 class ReplyBody(QWidget):
@@ -23,12 +24,18 @@ class ReplyBody(QWidget):
         self._marks = bytearray()
         self._settled = 0
         self._show_drafted = False
+        self._thought: Thought | None = None
         self._parts: list[FlowText | CodeBlock] = []
         # The blocks shown of the last top-level block, behind those that nothing can change.
         self._open: list[Block] = []
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(10)
+
+    @property
+    def texts(self) -> list[QTextEdit | QPlainTextEdit]:
+        """What shows the letters, from top to bottom."""
+        return [part.body if isinstance(part, CodeBlock) else part for part in self._parts]
 
     def extend(self, pieces: list[tuple[str, bool]], whole: bool = False) -> None:
         """Put (text, came from a draft) pieces at the end; `whole` says that no more come."""
@@ -58,6 +65,8 @@ class ReplyBody(QWidget):
         self._render(whole=True)
 
     def _render(self, whole: bool) -> None:
+        if not self._render_thought(whole):
+            return
         blocks = parse(self.text[self._settled :], self._marks[self._settled :])
         if not blocks:
             return
@@ -78,6 +87,24 @@ class ReplyBody(QWidget):
         self._settled += blocks[-1].start
         for block in self._open:
             block.start = 0
+
+    def _render_thought(self, whole: bool) -> bool:
+        """What a model thinks before it answers stands folded above; returns whether the answer has begun."""
+        if not self.text.startswith(OPEN):
+            return True
+        if self._thought is None:
+            for old in reversed(self._parts):
+                self._drop(old)  # half of the opening tag
+            self._parts.clear()
+            self._open.clear()
+            self._settled = 0
+            self._thought = Thought()
+            self._column.insertWidget(0, self._thought)
+        end = self.text.find(CLOSE)
+        self._thought.show_text(self.text[len(OPEN) : end if end >= 0 else None].strip(), end < 0 and not whole)
+        if end >= 0:
+            self._settled = max(self._settled, end + len(CLOSE))
+        return end >= 0
 
     def _replace(self, old: Block, block: Block, whole: bool) -> None:
         last = self._parts[-1]
@@ -107,7 +134,7 @@ class ReplyBody(QWidget):
             last.write([block], last.count, self._show_drafted)
         else:
             flow = FlowText()
-            flow.setAccessibleName("Reply")
+            flow.setAccessibleName(self.tr("Reply"))
             flow.link_clicked.connect(self.link_clicked)
             self._add(flow)
             flow.write([block], 0, self._show_drafted)

@@ -5,11 +5,11 @@ from contextlib import contextmanager
 
 from PySide6.QtCore import QObject, Signal
 
-from app.attach.fence import without_files
+from app.chats.conversation import Conversation
 from app.chats.errors import StoreError
 from app.chats.model import EDITED, Message
 from app.chats.store import Store
-from app.chats.titles import title_from
+from app.chats.titles import title_of
 from app.engine.link import EngineLink
 from app.engine.phase import Phase
 from app.ui.chat.message import Turn
@@ -140,8 +140,8 @@ class ChatSession(QObject):
         with self._said():
             with self.store.transaction():
                 turn, reply = self.store.add_turn(chat, parent, text)
-                if not self.store.title(chat):
-                    self.store.rename(chat, title_from(without_files(text)[0] or text))
+                if parent is None:
+                    self._retitle(self.conversation, title_of(text))
             self._pane.show_conversation(True)
             for message in (turn, reply):
                 self.conversation.add(message)
@@ -153,6 +153,12 @@ class ChatSession(QObject):
             self.chats_changed.emit()
             return True
         return False
+
+    def _retitle(self, conversation: Conversation, title: str) -> None:
+        """The title follows the first question, unless the user gave it another."""
+        made = {"", *(title_of(first.text) for first in conversation.first_turns)}
+        if self.store.title(conversation.chat_id) in made:
+            self.store.rename(conversation.chat_id, title)
 
     def _ask(self, writing: Writing) -> None:
         self._pane.notice.hide()
@@ -255,11 +261,14 @@ class ChatSession(QObject):
         leaf = conversation.leaf
         if leaf == reply.id:
             leaf = writing.asked.id if writing.asked is not None and len(gone) == 1 else writing.before
+        with self._said(), self.store.transaction():
+            if writing.asked in gone and writing.asked.parent is None:
+                before = conversation.branch(writing.before)
+                self._retitle(conversation, title_of(before[0].text) if before else "")
+            self.store.take_back(conversation.chat_id, gone, leaf)
         for message in gone:
             conversation.remove(message)
         conversation.leaf = leaf
-        with self._said():
-            self.store.take_back(conversation.chat_id, gone, leaf)
         if len(gone) > 1:
             self._pane.composer.set_text(gone[1].text)
         if here:

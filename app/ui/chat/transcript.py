@@ -41,7 +41,7 @@ class Transcript(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setAccessibleName("Conversation")
+        self.setAccessibleName(self.tr("Conversation"))
         self._page = QWidget(objectName="Page")
         self._column = _Column(self._settle)
         self._column.setMaximumWidth(COLUMN_WIDTH)
@@ -66,7 +66,10 @@ class Transcript(QScrollArea):
         self._edits: dict[int, str] = {}  # what is being edited in messages that are out of sight
         self._settling = self._filling = False
         self._show_drafted = self._busy = False
-        self.to_end = QToolButton(self, toolTip="Go to the newest text", accessibleName="Go to the newest text")
+        self._marked = ""
+        self.to_end = QToolButton(
+            self, toolTip=self.tr("Go to the newest text"), accessibleName=self.tr("Go to the newest text")
+        )
         self.to_end.clicked.connect(self.follow)
         self.to_end.setStyleSheet("QToolButton { border-radius: 15px; }")
         self.to_end.hide()
@@ -153,11 +156,32 @@ class Transcript(QScrollArea):
             if isinstance(view, ReplyMessage):
                 view.body.show_drafted(shown)
 
+    def mark(self, text: str) -> list[int]:
+        """Mark a text wherever it stands; returns the numbers of the turns that have it."""
+        self._marked = text
+        for view in self._shown:
+            view.mark(text)
+        wanted = text.casefold()
+        return [n for n, turn in enumerate(self._turns) if wanted and wanted in turn.message.text.casefold()]
+
+    def go_to(self, number: int) -> None:
+        """Show the turn with this number, and in it the first place that is marked."""
+        self._anchor = (number, _GAP)
+        self._fill()
+        if 0 <= number - self._first < len(self._shown):
+            place = self._shown[number - self._first].mark(self._marked) or 0
+            if place > self.viewport().height() // 2:
+                self._anchor = (number, self.viewport().height() // 3 - place)
+        self._settle()
+        self._fill()
+
     def renew(self) -> None:
         """Take the theme's present colours."""
         self.to_end.setIcon(icon("down"))
         for view in self._shown:
             view.renew()
+            if self._marked:
+                view.mark(self._marked)
 
     def follow(self) -> None:
         """Go to the end and stay there."""
@@ -287,6 +311,8 @@ class Transcript(QScrollArea):
         view.branch_wanted.connect(lambda step: self.branch_wanted.emit(key, step))
         view.link_clicked.connect(self.link_clicked)
         view.set_last(index + 1 == len(self._turns), self._busy)
+        if self._marked:
+            view.mark(self._marked)
         if key in self._edits:
             view.start_editing(self._edits.pop(key))
         self._shown.insert(at, view)

@@ -5,23 +5,24 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushBu
 
 from app.engine.phase import Phase
 from app.ui.icons import pixmap
+from app.ui.language import QT_TRANSLATE_NOOP, translate
 from s3d_core.stats import ModelInfo
 
 SUGGESTIONS = (
-    "Write a Python function that merges two sorted lists, and explain it.",
-    "Give me five ideas for a rainy Sunday, as a list.",
-    "Explain why the sky is blue to a curious child.",
+    QT_TRANSLATE_NOOP("Chat", "Write a Python function that merges two sorted lists, and explain it."),
+    QT_TRANSLATE_NOOP("Chat", "Give me five ideas for a rainy Sunday, as a list."),
+    QT_TRANSLATE_NOOP("Chat", "Explain why the sky is blue to a curious child."),
 )
 
 # Of the column, in mean letters.
 _WIDTH = 76
 
 _HEADLINES = {
-    Phase.STARTING: "Looking for a model …",
-    Phase.FETCHING: "Fetching the model …",
-    Phase.LOADING: "Loading the model …",
-    Phase.MEASURING: "Measuring plain decoding on this machine …",
-    Phase.EMPTY: "No model is loaded: choose one at the top.",
+    Phase.STARTING: QT_TRANSLATE_NOOP("Chat", "Looking for a model …"),
+    Phase.FETCHING: QT_TRANSLATE_NOOP("Chat", "Fetching the model …"),
+    Phase.LOADING: QT_TRANSLATE_NOOP("Chat", "Loading the model …"),
+    Phase.MEASURING: QT_TRANSLATE_NOOP("Chat", "Measuring plain decoding on this machine …"),
+    Phase.EMPTY: QT_TRANSLATE_NOOP("Chat", "No model is loaded: choose one at the top."),
 }
 
 
@@ -79,7 +80,8 @@ class Welcome(QScrollArea):
         inside.addWidget(self.again, 0, centre)
         inside.addSpacing(6)
         self.suggestions = []
-        for text in SUGGESTIONS:
+        for suggestion in SUGGESTIONS:
+            text = translate("Chat", suggestion)
             button = _Suggestion(text, toolTip=self.tr("Ask this"))
             button.clicked.connect(lambda checked=False, text=text: self.suggested.emit(text))
             self.suggestions.append(button)
@@ -127,7 +129,7 @@ class Welcome(QScrollArea):
             return
         self._failure = ""
         waiting = phase in (Phase.STARTING, Phase.FETCHING, Phase.LOADING, Phase.MEASURING)
-        self.state.setText(_HEADLINES.get(phase, ""))
+        self.state.setText(translate("Chat", _HEADLINES.get(phase, "")))
         self.state.setVisible(bool(self.state.text()))
         self.progress.setVisible(waiting)
         self.progress.setRange(0, 0 if phase in (Phase.STARTING, Phase.MEASURING) else 1000)

@@ -66,8 +66,8 @@ class ChatDelegate(QStyledItemDelegate):
     def createEditor(self, parent, option: QStyleOptionViewItem, index: Index) -> QLineEdit:
         editor = QLineEdit(parent)
         editor.setObjectName("Rename")
-        editor.setAccessibleName("Title")
-        editor.setToolTip("Enter keeps the title, Escape leaves it as it was")
+        editor.setAccessibleName(self.tr("Title"))
+        editor.setToolTip(self.tr("Enter keeps the title, Escape leaves it as it was"))
         return editor
 
 

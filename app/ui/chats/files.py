@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QStandardPaths, Signal
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from app.chats.errors import StoreError
@@ -11,8 +12,6 @@ from app.chats.exchange import as_json, as_markdown, import_file
 from app.chats.model import Chat
 from app.chats.store import Store
 from app.ui.notify import NoticeBar
-
-_JSON, _MARKDOWN = "Chats (*.json)", "Markdown (*.md)"
 
 
 class ChatFiles(QObject):
@@ -28,19 +27,31 @@ class ChatFiles(QObject):
 
     def export_markdown(self, chat: Chat) -> None:
         """Ask where to, and write the shown branch of a chat."""
-        path = self._ask_where(chat.name, ".md", _MARKDOWN)
+        path = self._ask_where(chat.name, ".md", self.tr("Markdown (*.md)"))
         if path is not None:
             self._write(path, lambda: as_markdown(chat, self._store.conversation(chat.id).turns))
 
+    def copy_markdown(self, chat: Chat) -> None:
+        """Put the shown branch of a chat into the clipboard."""
+        try:
+            text = as_markdown(chat, self._store.conversation(chat.id).turns)
+        except StoreError as error:
+            self._notice.error(str(error))
+            return
+        QGuiApplication.clipboard().setText(text)
+        self._notice.info(self.tr("“{name}” is in the clipboard.").format(name=chat.name))
+
     def export_json(self, chats: list[Chat], name: str) -> None:
         """Ask where to, and write chats whole."""
-        path = self._ask_where(name, ".json", _JSON)
+        path = self._ask_where(name, ".json", self.tr("Chats (*.json)"))
         if path is not None:
             self._write(path, lambda: as_json(self._store, chats))
 
     def import_chats(self) -> None:
         """Ask for a file and add its chats."""
-        name, _ = QFileDialog.getOpenFileName(self._parent, "Import chats", _documents(), _JSON)
+        name, _ = QFileDialog.getOpenFileName(
+            self._parent, self.tr("Import chats"), _documents(), self.tr("Chats (*.json)")
+        )
         if not name:
             return
         try:
@@ -50,12 +61,12 @@ class ChatFiles(QObject):
             return
         count = len(chats)
         self.imported.emit(chats)
-        self._notice.info("1 chat was imported." if count == 1 else f"{count} chats were imported.")
+        self._notice.info(self.tr("%n chat(s) were imported.", "", count))
 
     def _ask_where(self, name: str, ending: str, kind: str) -> Path | None:
         plain = re.sub(r"[^\w\- ]+", "", name).strip()[:60] or "chat"
         start = str(Path(_documents()) / f"{plain}{ending}")
-        chosen, _ = QFileDialog.getSaveFileName(self._parent, "Export", start, kind)
+        chosen, _ = QFileDialog.getSaveFileName(self._parent, self.tr("Export"), start, kind)
         if not chosen:
             return None
         return Path(chosen) if Path(chosen).suffix else Path(chosen + ending)
@@ -71,9 +82,11 @@ class ChatFiles(QObject):
         except OSError as error:
             part.unlink(missing_ok=True)
             reason = error.strerror or type(error).__name__
-            self._notice.error(f"{path} cannot be written ({reason}): choose another place.")
+            self._notice.error(
+                self.tr("{path} cannot be written ({reason}): choose another place.").format(path=path, reason=reason)
+            )
         else:
-            self._notice.info(f"Saved as {path}.")
+            self._notice.info(self.tr("Saved as {path}.").format(path=path))
 
 
 def _documents() -> str:

@@ -7,6 +7,7 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelInde
 
 from app.chats.model import Chat
 from app.chats.search import Hit
+from app.ui.language import translate
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -32,22 +33,24 @@ def grouped(chats: list[Chat], now: datetime) -> list[Row]:
         if group != heading:
             heading = group
             rows.append(Row(group))
-        rows.append(Row(chat.name, chat))
+        rows.append(Row(chat.title or translate("Chats", "New chat"), chat))
     return rows
 
 
 def found(hits: list[Hit]) -> list[Row]:
     """What a search found, under a heading that says how much that is."""
     count = len(hits)
-    heading = Row("Nothing found" if not count else "1 chat found" if count == 1 else f"{count} chats found")
-    return [heading, *(Row(hit.chat.name, hit.chat, hit.message, hit.excerpt) for hit in hits)]
+    heading = Row(translate("Chats", "%n chat(s) found", "", count) if count else translate("Chats", "Nothing found"))
+    return [heading, *(Row(hit.chat.title, hit.chat, hit.message, hit.excerpt) for hit in hits)]
 
 
 def _group(chat: Chat, now: datetime) -> str:
     if chat.pinned:
-        return "Pinned"
+        return translate("Chats", "Pinned")
     days = (now.date() - datetime.fromtimestamp(chat.updated).date()).days
-    return "Today" if days <= 0 else "Yesterday" if days == 1 else "Earlier"
+    if days <= 0:
+        return translate("Chats", "Today")
+    return translate("Chats", "Yesterday") if days == 1 else translate("Chats", "Earlier")
 
 
 class ChatListModel(QAbstractListModel):
@@ -85,9 +88,9 @@ class ChatListModel(QAbstractListModel):
             return row.text
         if role == Qt.ItemDataRole.ToolTipRole and row.chat is not None:
             used = datetime.fromtimestamp(row.chat.updated).strftime("%Y-%m-%d %H:%M")
-            return f"{row.text}\nLast used {used}"
+            return row.text + "\n" + self.tr("Last used {when}").format(when=used)
         if role == Qt.ItemDataRole.AccessibleTextRole and row.chat is not None:
-            said = f"{row.text}, pinned" if row.chat.pinned else row.text
+            said = self.tr("{title}, pinned").format(title=row.text) if row.chat.pinned else row.text
             return f"{said}. {row.excerpt}" if row.excerpt else said
         return None
 

@@ -20,13 +20,14 @@ class SearchField(QLineEdit):
     left = Signal()
 
     def __init__(self, parent=None):
-        super().__init__(parent, placeholderText="Search chats", clearButtonEnabled=True)
-        self.setAccessibleName("Search chats")
-        self.setToolTip("Search titles and messages (Ctrl+K)")
+        super().__init__(parent, clearButtonEnabled=True)
+        self.setPlaceholderText(self.tr("Search chats"))
+        self.setAccessibleName(self.tr("Search chats"))
+        self.setToolTip(self.tr("Search titles and messages (Ctrl+K)"))
         self.setTextMargins(_GLASS + 4, 0, 0, 0)
         for clear in self.findChildren(QToolButton):
-            clear.setAccessibleName("Clear search")
-            clear.setToolTip("Clear the search (Escape)")
+            clear.setAccessibleName(self.tr("Clear search"))
+            clear.setToolTip(self.tr("Clear the search (Escape)"))
             clear.setFocusPolicy(Qt.FocusPolicy.TabFocus)
 
     def paintEvent(self, event) -> None:

@@ -38,12 +38,14 @@ class Sidebar(QFrame):
     chosen: (id of a chat, id of a message in it or 0).
     deleted: the id of a chat that was just deleted.
     left: the keyboard is wanted elsewhere.
+    found: a word that a search found in the message just opened, or "" once the search is over.
     """
 
     new_chat = Signal()
     chosen = Signal(int, int)
     deleted = Signal(int)
     left = Signal()
+    found = Signal(str)
 
     def __init__(self, store: Store, notice: NoticeBar, parent=None):
         super().__init__(parent)
@@ -56,10 +58,10 @@ class Sidebar(QFrame):
         self.search = SearchField()
         self._typed = QTimer(self, interval=_SEARCH_AFTER_MS, singleShot=True)
         self._typed.timeout.connect(self.refresh)
-        self.search.textChanged.connect(lambda text: self._typed.start())
+        self.search.textChanged.connect(self._on_typed)
         self.search.returnPressed.connect(self._open_first)
         self.search.left.connect(self.left)
-        self.menu = QToolButton(toolTip="Import, export, deleted chats", accessibleName="Chats menu")
+        self.menu = QToolButton(toolTip=self.tr("Import, export, deleted chats"), accessibleName=self.tr("Chats menu"))
         self.menu.setIconSize(QSize(18, 18))
         self.menu.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.menu.setMenu(QMenu(self))
@@ -70,8 +72,8 @@ class Sidebar(QFrame):
         self.list.setModel(self.model)
         self.list.setItemDelegate(ChatDelegate(self.list))
         self.list.setMouseTracking(True)
-        self.list.setAccessibleName("Chats")
-        self.list.setToolTip("Enter opens, F2 renames, Delete deletes")
+        self.list.setAccessibleName(self.tr("Chats"))
+        self.list.setToolTip(self.tr("Enter opens, F2 renames, Delete deletes"))
         self.list.setEditTriggers(QAbstractItemView.EditTrigger.EditKeyPressed)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
@@ -80,7 +82,7 @@ class Sidebar(QFrame):
         self.list.clicked.connect(self._open)
         self.list.activated.connect(self._open_and_leave)
         self.search.down.connect(self._go_into_list)
-        delete = QAction("Delete", self.list, shortcut=QKeySequence(QKeySequence.StandardKey.Delete))
+        delete = QAction(self.tr("Delete"), self.list, shortcut=QKeySequence(QKeySequence.StandardKey.Delete))
         delete.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
         delete.triggered.connect(self._delete_chosen)
         self.list.addAction(delete)
@@ -131,7 +133,9 @@ class Sidebar(QFrame):
         """Delete a chat, and offer to bring it back."""
         if self._do(partial(self._store.delete, chat.id)):
             self.deleted.emit(chat.id)
-            self._notice.offer(f"“{chat.name}” is deleted.", "Undo", partial(self.restore, chat.id))
+            self._notice.offer(
+                self.tr("“{name}” is deleted.").format(name=chat.name), self.tr("Undo"), partial(self.restore, chat.id)
+            )
 
     def restore(self, chat_id: int) -> None:
         """Bring a deleted chat back and open it."""
@@ -144,6 +148,11 @@ class Sidebar(QFrame):
 
     # -- inside --------------------------------------------------------------------------------------------------
 
+    def _on_typed(self, text: str) -> None:
+        self._typed.start()
+        if not text:
+            self.found.emit("")
+
     def _delete_chosen(self) -> None:
         row: Row | None = self.list.currentIndex().data(ROW)
         if row is not None and row.chat is not None:
@@ -153,6 +162,8 @@ class Sidebar(QFrame):
         row: Row = index.data(ROW)
         if row.chat is not None:
             self.chosen.emit(row.chat.id, row.message or 0)
+            if row.message:
+                self.found.emit(max(self.search.text().split(), key=len, default=""))
 
     def _open_and_leave(self, index) -> None:
         self._open(index)
@@ -208,14 +219,17 @@ class Sidebar(QFrame):
     def menu_of(self, chat: Chat, parent: QWidget) -> QMenu:
         """What can be done with a chat."""
         menu = QMenu(parent)
-        menu.addAction("Open", lambda: self.chosen.emit(chat.id, 0))
-        menu.addAction("Rename (F2)", lambda: self.list.edit(self.model.index_of(chat.id)))
-        menu.addAction("Unpin" if chat.pinned else "Pin", lambda: self.set_pinned(chat, not chat.pinned))
+        menu.addAction(self.tr("Open"), lambda: self.chosen.emit(chat.id, 0))
+        menu.addAction(self.tr("Rename (F2)"), lambda: self.list.edit(self.model.index_of(chat.id)))
+        menu.addAction(
+            self.tr("Unpin") if chat.pinned else self.tr("Pin"), lambda: self.set_pinned(chat, not chat.pinned)
+        )
         menu.addSeparator()
-        menu.addAction("Export as Markdown …", lambda: self._files.export_markdown(chat))
-        menu.addAction("Export as JSON …", lambda: self._files.export_json([chat], chat.name))
+        menu.addAction(self.tr("Copy as Markdown"), lambda: self._files.copy_markdown(chat))
+        menu.addAction(self.tr("Export as Markdown …"), lambda: self._files.export_markdown(chat))
+        menu.addAction(self.tr("Export as JSON …"), lambda: self._files.export_json([chat], chat.name))
         menu.addSeparator()
-        menu.addAction("Delete", lambda: self.delete(chat))
+        menu.addAction(self.tr("Delete"), lambda: self.delete(chat))
         return menu
 
     def _fill_menu(self) -> None:
@@ -223,16 +237,18 @@ class Sidebar(QFrame):
         menu.clear()
         for old in menu.findChildren(QMenu):
             old.deleteLater()
-        menu.addAction("New chat", self.new_chat.emit)
+        menu.addAction(self.tr("New chat"), self.new_chat.emit)
         current = self._store.chat(self._current)
         if current is not None and self.model.index_of(current.id).isValid():
             part = self.menu_of(current, menu)
-            part.setTitle("This chat")
+            part.setTitle(self.tr("This chat"))
             menu.addMenu(part)
         menu.addSeparator()
-        menu.addAction("Import chats …", self._files.import_chats)
-        menu.addAction("Export all chats as JSON …", lambda: self._files.export_json(self._store.chats(), "chats"))
-        deleted = menu.addMenu("Deleted chats")
+        menu.addAction(self.tr("Import chats …"), self._files.import_chats)
+        menu.addAction(
+            self.tr("Export all chats as JSON …"), lambda: self._files.export_json(self._store.chats(), "chats")
+        )
+        deleted = menu.addMenu(self.tr("Deleted chats"))
         for chat in self._store.deleted_chats()[:_MOST_DELETED]:
             deleted.addAction(chat.name.replace("&", "&&"), partial(self.restore, chat.id))
         deleted.setEnabled(not deleted.isEmpty())

@@ -22,8 +22,8 @@ class Bringing(QObject):
     def menu(self) -> QMenu:
         """What the import button offers."""
         menu = QMenu(self._page)
-        menu.addAction("A GGUF file …", self._choose_file)
-        menu.addAction("A folder with safetensors …", self._choose_folder)
+        menu.addAction(self.tr("A GGUF file …"), self._choose_file)
+        menu.addAction(self.tr("A folder with safetensors …"), self._choose_folder)
         return menu
 
     def drag(self, event) -> None:
@@ -42,10 +42,12 @@ class Bringing(QObject):
         """Ask whether to copy a model or to use it where it lies; returns the question."""
         box = QMessageBox(self._page)
         box.setIcon(QMessageBox.Icon.Question)
-        box.setText(f"Copy {path.name} into the library, or use it where it lies?")
-        box.setInformativeText("A copy is checked against its digests later on; one used in place takes no more disk.")
-        copy = box.addButton("Copy", QMessageBox.ButtonRole.AcceptRole)
-        place = box.addButton("Use in place", QMessageBox.ButtonRole.AcceptRole)
+        box.setText(self.tr("Copy {name} into the library, or use it where it lies?").format(name=path.name))
+        box.setInformativeText(
+            self.tr("A copy is checked against its digests later on; one used in place takes no more disk.")
+        )
+        copy = box.addButton(self.tr("Copy"), QMessageBox.ButtonRole.AcceptRole)
+        place = box.addButton(self.tr("Use in place"), QMessageBox.ButtonRole.AcceptRole)
         box.addButton(QMessageBox.StandardButton.Cancel)
         box.setDefaultButton(copy)
         copy.clicked.connect(lambda: self.bring(path, in_place=False))
@@ -59,17 +61,17 @@ class Bringing(QObject):
         page = self._page
         page.tasks.run(
             lambda report: imports.import_in_place(path) if in_place else imports.import_copy(path, report),
-            lambda model: page.worked(f"{model.name} is imported."),
+            lambda model: page.worked(self.tr("{name} is imported.").format(name=model.name)),
             page.failed,
         )
 
     def _choose_file(self) -> None:
-        name, _ = QFileDialog.getOpenFileName(self._page, "Import a GGUF file", "", "Models (*.gguf)")
+        name, _ = QFileDialog.getOpenFileName(self._page, self.tr("Import a GGUF file"), "", self.tr("Models (*.gguf)"))
         if name:
             self.ask(Path(name))
 
     def _choose_folder(self) -> None:
-        name = QFileDialog.getExistingDirectory(self._page, "Import a folder with safetensors")
+        name = QFileDialog.getExistingDirectory(self._page, self.tr("Import a folder with safetensors"))
         if name:
             self.ask(Path(name))
 

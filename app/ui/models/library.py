@@ -63,7 +63,7 @@ class LibraryDialog(QDialog):
     ):
         super().__init__(parent)
         self.setObjectName("Page")
-        self.setWindowTitle("Models")
+        self.setWindowTitle(self.tr("Models"))
         self.setMinimumSize(QSize(560, 420))
         self.resize(820, 680)
         self.setAcceptDrops(True)
@@ -95,30 +95,34 @@ class LibraryDialog(QDialog):
 
     def _build(self) -> None:
         self.search = QLineEdit(
-            placeholderText="Search, or type owner/name of any model on the hub", clearButtonEnabled=True
+            placeholderText=self.tr("Search, or type owner/name of any model on the hub"), clearButtonEnabled=True
         )
-        self.search.setToolTip("Search the models below, or give the name or address of a model on the hub (Ctrl+F)")
-        self.search.setAccessibleName("Search or name a model")
+        self.search.setToolTip(
+            self.tr("Search the models below, or give the name or address of a model on the hub (Ctrl+F)")
+        )
+        self.search.setAccessibleName(self.tr("Search or name a model"))
         self.search.setMinimumHeight(32)
         for clear in self.search.findChildren(QToolButton):
-            clear.setAccessibleName("Clear the search")
-            clear.setToolTip("Clear the search")
-        self.fetch = QPushButton("Download", toolTip="Fetch the model that is named at the left from the hub")
+            clear.setAccessibleName(self.tr("Clear the search"))
+            clear.setToolTip(self.tr("Clear the search"))
+        self.fetch = QPushButton(
+            self.tr("Download"), toolTip=self.tr("Fetch the model that is named at the left from the hub")
+        )
         self.fetch.setProperty("primary", True)
         self.fetch.setEnabled(False)
         self.bring = QPushButton(
-            "Import …", toolTip="Bring in a folder with safetensors or a GGUF file; or drop it here"
+            self.tr("Import …"), toolTip=self.tr("Bring in a folder with safetensors or a GGUF file; or drop it here")
         )
         self.bring.setMenu(self.bringing.menu())
-        self.token = QPushButton("Token …", toolTip="The access token for gated models")
+        self.token = QPushButton(self.tr("Token …"), toolTip=self.tr("The access token for gated models"))
         for button in (self.fetch, self.bring, self.token):
             button.setAutoDefault(False)
         self.notice = NoticeBar()
         self.work = QLabel()
         self.work.setProperty("muted", True)
-        self.work.setAccessibleName("What is done now")
+        self.work.setAccessibleName(self.tr("What is done now"))
         self.work_bar = QProgressBar(objectName="Fetch", textVisible=False, maximum=1000)
-        self.work_bar.setAccessibleName("Progress")
+        self.work_bar.setAccessibleName(self.tr("Progress"))
         for part in (self.work, self.work_bar):
             part.hide()
         self.shelf = Shelf()
@@ -212,7 +216,7 @@ class LibraryDialog(QDialog):
                 self.notice.error(str(error))
 
     def _on_arrived(self, wanted: Wanted, folder: Path) -> None:
-        self.notice.info(f"{folder.name} is here and whole.")
+        self.notice.info(self.tr("{name} is here and whole.").format(name=folder.name))
         self.refresh()
         self._show_now()
 
@@ -262,7 +266,7 @@ class LibraryDialog(QDialog):
         self.shelf.filter(self.shelf.text)
         if damaged:
             name, sentence = damaged[0]
-            self.notice.error(sentence, f"Delete {name}", lambda: self.remove(name))
+            self.notice.error(sentence, self.tr("Delete {name}").format(name=name), lambda: self.remove(name))
         self._mark_loaded()
         self._show_fits()
         if changed:
@@ -284,7 +288,9 @@ class LibraryDialog(QDialog):
     def _verify(self, model: InstalledModel) -> None:
         self.tasks.run(
             lambda report: library.verify(model.name, report),
-            lambda found: self.worked(f"{model.name} is whole: every file is as it was published."),
+            lambda found: self.worked(
+                self.tr("{name} is whole: every file is as it was published.").format(name=model.name)
+            ),
             self.failed,
         )
 
@@ -294,17 +300,17 @@ class LibraryDialog(QDialog):
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.setIcon(QMessageBox.Icon.Question)
         if model.in_place:
-            box.setText(f"Take {model.name} off the list?")
-            box.setInformativeText(f"Its files stay at {model.path}.")
+            box.setText(self.tr("Take {name} off the list?").format(name=model.name))
+            box.setInformativeText(self.tr("Its files stay at {path}.").format(path=model.path))
         else:
-            again = " It comes with the program and is fetched again when no other is here."
-            box.setText(f"Delete {model.name} from the disk?")
-            box.setInformativeText(
-                "To use it again it has to be fetched or imported again."
-                if model.name != embedded.DEFAULT_NAME
-                else again.strip()
-            )
-        yes = box.addButton("Remove" if model.in_place else "Delete", QMessageBox.ButtonRole.DestructiveRole)
+            is_ours = model.name == embedded.DEFAULT_NAME
+            again = self.tr("To use it again it has to be fetched or imported again.")
+            ours = self.tr("It comes with the program and is fetched again when no other is here.")
+            box.setText(self.tr("Delete {name} from the disk?").format(name=model.name))
+            box.setInformativeText(ours if is_ours else again)
+        yes = box.addButton(
+            self.tr("Remove") if model.in_place else self.tr("Delete"), QMessageBox.ButtonRole.DestructiveRole
+        )
         box.setDefaultButton(box.addButton(QMessageBox.StandardButton.Cancel))
         yes.clicked.connect(lambda: self._remove(model))
         box.open()
@@ -321,7 +327,9 @@ class LibraryDialog(QDialog):
     def remove(self, name: str) -> None:
         """Delete a model, whole or damaged."""
         self.tasks.run(
-            lambda report: library.remove(name), lambda nothing: self.worked(f"{name} is gone."), self.failed
+            lambda report: library.remove(name),
+            lambda nothing: self.worked(self.tr("{name} is gone.").format(name=name)),
+            self.failed,
         )
 
     # -- inside --------------------------------------------------------------------------------------------------

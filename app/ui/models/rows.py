@@ -8,6 +8,7 @@ from app.models.downloads import Item, State
 from app.models.fit import Fit, Verdict
 from app.models.library import InstalledModel
 from app.models.wanted import Wanted
+from app.ui.language import translate
 from app.ui.models import words
 
 _KIND = {Verdict.FITS: "fits", Verdict.TIGHT: "tight", Verdict.WONT_FIT: "no"}
@@ -80,16 +81,22 @@ class InstalledRow(ModelRow):
     """A model that is here."""
 
     def __init__(self, model: InstalledModel, parent=None):
-        where = f"in place: {model.path}" if model.in_place else str(model.path)
+        where = self.tr("in place: {path}").format(path=model.path) if model.in_place else str(model.path)
         super().__init__(
             model.name, "", "  ·  ".join(filter(None, (words.size(model.bytes), model.licence, where))), parent
         )
         self.model = model
-        self.load = self.add_button("Load", "Load this model into memory", primary=True)
-        self.unload = self.add_button("Unload", "Give this model's memory back")
-        self.verify = self.add_button("Verify", "Read all its files again and compare them with their digests")
-        tip = "Take it off the list; its files stay" if model.in_place else "Delete this model from the disk"
-        self.remove = self.add_button("Remove" if model.in_place else "Delete", tip)
+        self.load = self.add_button(self.tr("Load"), self.tr("Load this model into memory"), primary=True)
+        self.unload = self.add_button(self.tr("Unload"), self.tr("Give this model's memory back"))
+        self.verify = self.add_button(
+            self.tr("Verify"), self.tr("Read all its files again and compare them with their digests")
+        )
+        tip = (
+            self.tr("Take it off the list; its files stay")
+            if model.in_place
+            else self.tr("Delete this model from the disk")
+        )
+        self.remove = self.add_button(self.tr("Remove") if model.in_place else self.tr("Delete"), tip)
         self.show_loaded(False)
 
     def show_loaded(self, loaded: bool) -> None:
@@ -107,16 +114,16 @@ class CatalogueRow(ModelRow):
 
     def __init__(self, entry: CatalogueEntry, parent=None):
         facts = [
-            f"{words.parameters(entry.parameters)} parameters",
-            f"about {words.size(2 * entry.parameters)}",
+            self.tr("{parameters} parameters").format(parameters=words.parameters(entry.parameters)),
+            self.tr("about {size}").format(size=words.size(2 * entry.parameters)),
             words.tokens(entry.shape.context_limit),
             entry.licence,
-            "asks for a token" if entry.gated else "",
+            self.tr("asks for a token") if entry.gated else "",
         ]
         super().__init__(entry.name, entry.about, "  ·  ".join(filter(None, facts)), parent)
         self.entry = entry
         self.setToolTip(entry.repo)
-        self.fetch = self.add_button("Download", f"Fetch {entry.repo} from the hub")
+        self.fetch = self.add_button(self.tr("Download"), self.tr("Fetch {repo} from the hub").format(repo=entry.repo))
 
 
 class DownloadRow(ModelRow):
@@ -126,12 +133,14 @@ class DownloadRow(ModelRow):
         super().__init__(wanted.name, str(wanted), " ", parent)
         self.wanted = wanted
         self.bar = QProgressBar(objectName="Fetch", textVisible=False, maximum=1000)
-        self.bar.setAccessibleName(f"Progress of {wanted.name}")
+        self.bar.setAccessibleName(self.tr("Progress of {name}").format(name=wanted.name))
         self.left.insertWidget(2, self.bar)
-        self.token = self.add_button("Give token", "Give an access token for gated models", primary=True)
-        self.pause = self.add_button("Pause", "Stop for now; what has come is kept")
-        self.resume = self.add_button("Resume", "Go on where it was", primary=True)
-        self.cancel = self.add_button("Cancel", "Stop, and delete what has come")
+        self.token = self.add_button(
+            self.tr("Give token"), self.tr("Give an access token for gated models"), primary=True
+        )
+        self.pause = self.add_button(self.tr("Pause"), self.tr("Stop for now; what has come is kept"))
+        self.resume = self.add_button(self.tr("Resume"), self.tr("Go on where it was"), primary=True)
+        self.cancel = self.add_button(self.tr("Cancel"), self.tr("Stop, and delete what has come"))
         self.token.hide()
         self.resume.hide()
 
@@ -159,19 +168,27 @@ class DownloadRow(ModelRow):
 def describe(item: Item) -> str:
     """A download in one line."""
     step = item.progress
-    amount = f"{words.size(step.done)} of {words.size(step.total)}" if step.total else ""
+    amount = (
+        translate("Models", "{done} of {total}").format(done=words.size(step.done), total=words.size(step.total))
+        if step.total
+        else ""
+    )
     if item.problem:
         return item.problem
     if item.state is State.PAUSED:
-        return "  ·  ".join(filter(None, ("Paused", amount)))
+        return "  ·  ".join(filter(None, (translate("Models", "Paused"), amount)))
     if item.state is State.WAITING:
-        return "  ·  ".join(filter(None, ("Waiting for its turn", amount)))
+        return "  ·  ".join(filter(None, (translate("Models", "Waiting for its turn"), amount)))
     if item.state is State.CANCELLING:
-        return "Deleting what has come"
+        return translate("Models", "Deleting what has come")
     if step.trouble:
-        return f"{step.trouble} Trying again …"
+        return translate("Models", "{trouble} Trying again …").format(trouble=step.trouble)
     speed = f"{words.size(step.per_second)}/s" if step.per_second > 0 and step.done < step.total else ""
-    left = f"{words.duration(step.seconds_left)} left" if speed and step.seconds_left is not None else ""
+    left = (
+        translate("Models", "{time} left").format(time=words.duration(step.seconds_left))
+        if speed and step.seconds_left is not None
+        else ""
+    )
     return "  ·  ".join(filter(None, (step.phase, amount, speed, left)))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
+from app.ui.models.gpu import GpuRow
 from app.ui.models.rows import ModelRow
 
 
@@ -54,13 +55,13 @@ class Shelf(QScrollArea):
 
     def __init__(self, parent=None):
         super().__init__(parent)
-        self.setAccessibleName("Models")
+        self.setAccessibleName(self.tr("Models"))
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.downloads = Section("Downloads")
-        self.installed = Section("On this computer")
-        self.available = Section("To download")
+        self.downloads = Section(self.tr("Downloads"))
+        self.installed = Section(self.tr("On this computer"))
+        self.available = Section(self.tr("To download"))
         self.nothing = QLabel(wordWrap=True)
         self.nothing.setProperty("muted", True)
         self.nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -68,11 +69,21 @@ class Shelf(QScrollArea):
         column = QVBoxLayout(page)
         column.setContentsMargins(0, 0, 8, 0)
         column.setSpacing(0)
+        self.gpu = GpuRow()
+        column.addWidget(self.gpu)
         for part in (self.downloads, self.installed, self.available, self.nothing):
             column.addWidget(part)
         column.addStretch()
         self.setWidget(page)
         self._text = ""
+
+    def showEvent(self, event) -> None:
+        super().showEvent(event)
+        self.gpu.watch()
+
+    def hideEvent(self, event) -> None:
+        super().hideEvent(event)
+        self.gpu.rest()
 
     @property
     def text(self) -> str:
@@ -86,7 +97,11 @@ class Shelf(QScrollArea):
         for section in sections:
             section.filter(text)
         self.nothing.setVisible(all(section.isHidden() for section in sections))
-        self.nothing.setText(f"No model here is called {text.strip()!r}. Type owner/name to fetch any from the hub.")
+        self.nothing.setText(
+            self.tr("No model here is called “{name}”. Type owner/name to fetch any from the hub.").format(
+                name=text.strip()
+            )
+        )
 
     def follow(self, widget: QWidget | None) -> None:
         """Scroll to a part that got the keyboard."""

@@ -47,7 +47,7 @@ class Tasks(QObject):
                 self._tell(failed, None, str(error))
             except Exception as error:
                 log.error("unexpected error in a task", exc_info=error)
-                self._tell(failed, None, f"Something went wrong: {error}")
+                self._tell(failed, None, self.tr("Something went wrong: {error}").format(error=error))
             else:
                 self._tell(done, result, "")
 

@@ -1,5 +1,7 @@
 """Sizes and times as words."""
 
+from app.ui.language import translate
+
 
 def size(count: float) -> str:
     """Bytes."""
@@ -15,7 +17,11 @@ def parameters(count: int) -> str:
 
 def tokens(count: int) -> str:
     """The length of a context."""
-    return f"{count // 1024}k tokens" if count >= 1024 else f"{count} tokens"
+    return (
+        translate("Models", "{count}k tokens").format(count=count // 1024)
+        if count >= 1024
+        else translate("Models", "{count} tokens").format(count=count)
+    )
 
 
 def duration(seconds: float) -> str:

@@ -9,20 +9,22 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
-    QSpinBox,
     QToolButton,
     QVBoxLayout,
 )
 
 from app.server import DEFAULT_PORT
 from app.server.switch import Switch
+from app.ui.box import WholeBox
 from app.ui.icons import icon
+from app.ui.language import QT_TRANSLATE_NOOP, translate
 from app.ui.theme import colours
 from s3d_core.errors import S3DError
 
-_ABOUT = (
+_ABOUT = QT_TRANSLATE_NOOP(
+    "Server",
     "Programs that speak the OpenAI API can use the model in this window, at the speed that its sliders give. "
-    "Only this computer can reach it, and only programs that know the key."
+    "Only this computer can reach it, and only programs that know the key.",
 )
 _LOOK_MS = 500
 _FIELD_HEIGHT = 30
@@ -40,20 +42,22 @@ class ServerDialog(QDialog):
     def __init__(self, switch: Switch, port: int = DEFAULT_PORT, parent=None):
         super().__init__(parent)
         self.setObjectName("Page")
-        self.setWindowTitle("Serve to other programs")
+        self.setWindowTitle(self.tr("Serve to other programs"))
         self.setMinimumWidth(460)
         self.switch = switch
-        about = _text(_ABOUT)
-        self.port = QSpinBox(minimum=1024, maximum=65535, value=port, toolTip="The port that the server listens on")
-        self.port.setAccessibleName("Port")
-        self.address = _field("Address", "The base URL for an OpenAI client")
-        self.key = _field("Key", "The key that a program must show")
+        about = _text(translate("Server", _ABOUT))
+        self.port = WholeBox(
+            minimum=1024, maximum=65535, value=port, toolTip=self.tr("The port that the server listens on")
+        )
+        self.port.setAccessibleName(self.tr("Port"))
+        self.address = _field(self.tr("Address"), self.tr("The base URL for an OpenAI client"))
+        self.key = _field(self.tr("Key"), self.tr("The key that a program must show"))
         self.key.setEchoMode(QLineEdit.EchoMode.Password)
-        self.copy_address = self._copier(self.address, "Copy the address")
-        self.copy_key = self._copier(self.key, "Copy the key")
+        self.copy_address = self._copier(self.address, self.tr("Copy the address"))
+        self.copy_key = self._copier(self.key, self.tr("Copy the key"))
         self.state = _text("")
-        self.state.setAccessibleName("State of the server")
-        self.button = QPushButton(toolTip="Turn the server on or off")
+        self.state.setAccessibleName(self.tr("State of the server"))
+        self.button = QPushButton(toolTip=self.tr("Turn the server on or off"))
         self.button.setProperty("primary", True)
         self.button.clicked.connect(self._toggle)
         form = QFormLayout()
@@ -62,9 +66,9 @@ class ServerDialog(QDialog):
         form.setHorizontalSpacing(14)
         form.setLabelAlignment(Qt.AlignmentFlag.AlignVCenter)
         self.port.setMinimumHeight(_FIELD_HEIGHT)
-        form.addRow("Port", self.port)
-        form.addRow("Address", _row(self.address, self.copy_address))
-        form.addRow("Key", _row(self.key, self.copy_key))
+        form.addRow(self.tr("Port"), self.port)
+        form.addRow(self.tr("Address"), _row(self.address, self.copy_address))
+        form.addRow(self.tr("Key"), _row(self.key, self.copy_key))
         foot = QHBoxLayout()
         foot.addWidget(self.state, 1)
         foot.addWidget(self.button)
@@ -114,9 +118,9 @@ class ServerDialog(QDialog):
             part.setEnabled(on)
         self.key.setCursorPosition(0)
         if said or on or self.state.property("on") != on:
-            self.state.setText(said or ("The server is on." if on else "The server is off."))
+            self.state.setText(said or (self.tr("The server is on.") if on else self.tr("The server is off.")))
         self.state.setProperty("on", on)
-        self.button.setText("Stop serving" if on else "Start serving")
+        self.button.setText(self.tr("Stop serving") if on else self.tr("Start serving"))
 
     def _copier(self, field: QLineEdit, tip: str) -> QToolButton:
         button = QToolButton(toolTip=tip, accessibleName=tip)

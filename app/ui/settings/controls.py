@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QWidget
 
 from app.settings.declare import Declared
 from app.ui.box import Box, NumberBox, WholeBox
+from app.ui.language import translate
 from app.ui.speed.controls import Switch
 
 _TYPED_AFTER_MS = 400
@@ -40,10 +41,11 @@ class Control(QWidget):
         for part in parts:
             row.addWidget(part)
         self.field = parts[-1]
+        about = translate("Settings", self.declared.about)
         for part in parts:
-            part.setToolTip(self.declared.about)
-        self.field.setAccessibleName(self.declared.title)
-        self.field.setAccessibleDescription(self.declared.about)
+            part.setToolTip(about)
+        self.field.setAccessibleName(translate("Settings", self.declared.title))
+        self.field.setAccessibleDescription(about)
 
 
 class NumberControl(Control):
@@ -57,7 +59,7 @@ class NumberControl(Control):
         else:
             self.spin = NumberBox(minimum=declared.low, maximum=declared.high, singleStep=declared.step, decimals=2)
         if declared.unit:
-            self.spin.setSuffix(f" {declared.unit}")
+            self.spin.setSuffix(" " + translate("Settings", declared.unit))
         self.spin.setGroupSeparatorShown(declared.high > 9999 and bool(declared.unit))
         # A number is taken when it is whole: half of one may be out of bounds.
         self.spin.setKeyboardTracking(False)
@@ -67,10 +69,11 @@ class NumberControl(Control):
             self.spin.setValue(int(declared.start))
         self.spin.valueChanged.connect(self._tell)
         self.none = Switch()
-        self.none.setAccessibleName(f"{declared.title}: {declared.none}")
+        none = translate("Settings", declared.none)
+        self.none.setAccessibleName(f"{translate('Settings', declared.title)}: {none}")
         self.none.toggled.connect(self._on_none)
         if declared.none:
-            said = QLabel(self.tr(declared.none))
+            said = QLabel(none)
             said.setBuddy(self.none)
             self._add(said, self.none, self.spin)
         else:
@@ -104,7 +107,7 @@ class ChoiceControl(Control):
         super().__init__(declared, parent)
         self.box = Box()
         for value, shown in declared.choices:
-            self.box.addItem(shown, value)
+            self.box.addItem(translate("Settings", shown), value)
         self.box.currentIndexChanged.connect(lambda row: self.edited.emit(self.box.itemData(row)))
         self._add(self.box)
 

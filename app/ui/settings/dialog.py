@@ -67,7 +67,8 @@ class SettingsDialog(QDialog):
         self.say("")
         self.renew()
         self._show_values()
-        self.resize(760, 620)
+        # Other languages' buttons may take more room.
+        self.resize(max(760, self.pages.width() + self.bar.sizeHint().width()), 620)
         self.setMinimumSize(560, 380)
 
     def show_scope(self, only_this: bool) -> None:

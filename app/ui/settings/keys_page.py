@@ -2,6 +2,7 @@
 
 from PySide6.QtWidgets import QGridLayout, QLabel, QScrollArea, QWidget
 
+from app.ui.language import translate
 from app.ui.settings.page import framed
 from app.ui.shortcuts import MESSAGE, TABLE, WINDOW, title
 
@@ -18,7 +19,7 @@ class KeysPage(QScrollArea):
         grid.setColumnStretch(1, 1)
         self.shown: dict[str, QLabel] = {}
         for where in (WINDOW, MESSAGE):
-            head = QLabel(self.tr(where))
+            head = QLabel(translate("Shortcuts", where))
             font = head.font()
             font.setBold(True)
             head.setFont(font)

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QToolBut
 
 from app.settings.declare import Declared
 from app.ui.icons import icon
+from app.ui.language import translate
 from app.ui.settings.controls import Control, TextControl, make_control
 from app.ui.theme import colours
 
@@ -24,15 +25,15 @@ class Row(QWidget):
     def __init__(self, declared: Declared, parent: QWidget | None = None):
         super().__init__(parent)
         self.control = make_control(declared)
-        title = QLabel(self.tr(declared.title))
+        title = QLabel(translate("Settings", declared.title))
         title.setBuddy(self.control.field)
         font = title.font()
         font.setBold(True)
         title.setFont(font)
-        about = QLabel(self.tr(declared.about), wordWrap=True)
+        about = QLabel(translate("Settings", declared.about), wordWrap=True)
         about.setProperty("muted", True)
         self.usual = QToolButton(toolTip=self.tr("Back to the usual value"))
-        self.usual.setAccessibleName(self.tr("{title}: usual value").format(title=declared.title))
+        self.usual.setAccessibleName(self.tr("{title}: usual value").format(title=title.text()))
         self.usual.clicked.connect(self.reset)
         policy = self.usual.sizePolicy()
         policy.setRetainSizeWhenHidden(True)

@@ -9,7 +9,7 @@ from app.chats.errors import StoreError
 from app.chats.overflow import ContextPlan
 from app.chats.store import Store
 from app.settings import file
-from app.settings.values import ChatSettings, Settings
+from app.settings.values import ChatSettings, Drafting, Settings
 from s3d_core.settings import SamplingSettings
 
 _SAVE_AFTER_MS = 300
@@ -102,6 +102,11 @@ class Preferences(QObject):
             SettingError: the value is out of its bounds.
         """
         self._set(self.settings.with_appearance(self.settings.appearance.changed(name, value)))
+
+    def set_drafting(self, model: str, wish: Drafting) -> None:
+        """Remember how a model, by its name, is to draft. The speed panel alone shows it, so nobody is told."""
+        self.settings = self.settings.with_drafting(model, wish)
+        self._save_timer.start()
 
     def apply_preset(self, name: str, only_this: bool = False) -> None:
         """Take all settings of a preset, for every chat or only for the one that is shown."""

@@ -1,15 +1,22 @@
-"""What drafts, as the user wishes it and as Auto chose it lately. Free of Qt."""
+"""What drafts, as the user wishes it and as Auto chose it lately. Free of widgets."""
 
 from collections import Counter, deque
 from dataclasses import replace
 from statistics import median
 
+from app.settings.values import Drafting
+from app.ui.language import QT_TRANSLATE_NOOP, translate
 from s3d_core.settings import DraftSettings
 from s3d_core.stats import ModelInfo, Round
 
 USES_LAYERS = ("skip", "s3d")
 _LATELY, _WINDOW = 8, 24
-_WROTE = {"s3d": "by S3D", "skip": "by the model's own layers", "lookup": "copied", "plain": "plain"}
+_WROTE = {
+    "s3d": QT_TRANSLATE_NOOP("Speed", "by S3D"),
+    "skip": QT_TRANSLATE_NOOP("Speed", "by the model's own layers"),
+    "lookup": QT_TRANSLATE_NOOP("Speed", "copied"),
+    "plain": QT_TRANSLATE_NOOP("Speed", "plain"),
+}
 
 
 def offered(info: ModelInfo) -> tuple[str, ...]:
@@ -21,6 +28,23 @@ def by_hand(info: ModelInfo) -> DraftSettings:
     """What to start with when the user chooses instead of Auto: the model's own wish, or its best way of drafting."""
     known = info.defaults.strategy in offered(info)
     return info.defaults if known else replace(info.defaults, strategy=offered(info)[0])
+
+
+def remembered(info: ModelInfo, kept: Drafting | None) -> DraftSettings:
+    """What to start with where the user chose once; what this model cannot do gives way to what it can."""
+    first = by_hand(info)
+    if kept is None:
+        return first
+    if kept.auto:
+        return replace(first, exactness=kept.exactness)
+    return replace(
+        first,
+        strategy=kept.strategy if kept.strategy in offered(info) else first.strategy,
+        skipped=kept.skipped,
+        draft_length=kept.draft_length,
+        tree_size=kept.tree_size,
+        exactness=kept.exactness,
+    )
 
 
 class Lately:
@@ -62,18 +86,19 @@ class Lately:
         if not self._settings:
             return ""
         counts = Counter(ran.strategy for ran in self._settings).most_common()
-        rounds = f"{len(self._settings)} rounds" if len(self._settings) > 1 else "round"
-        return f"Last {rounds}: " + ", ".join(f"{n} {_WROTE[name]}" for name, n in counts) + "."
+        wrote = ", ".join(f"{n} {translate('Speed', _WROTE[name])}" for name, n in counts)
+        rounds = len(self._settings)
+        return translate("Speed", "Last %n round(s): {wrote}.", "", rounds).format(wrote=wrote)
 
 
 def used(info: ModelInfo, chosen: DraftSettings) -> str:
     """In a sentence what drafts with these settings."""
-    kept = f"{info.depth - chosen.skipped} of {info.depth} layers"
+    kept = translate("Speed", "{kept} of {all} layers").format(kept=info.depth - chosen.skipped, all=info.depth)
     said = {
-        "plain": "Drafting is off: the whole model writes token by token.",
-        "lookup": "Drafts are copied from what was said before.",
-        "skip": f"Drafts are written token by token by {kept}.",
-        "s3d": f"Drafts come from one pass through {kept}, with the adapter.",
-        "auto": "Auto picks what pays in each round, by measured times.",
+        "plain": translate("Speed", "Drafting is off: the whole model writes token by token."),
+        "lookup": translate("Speed", "Drafts are copied from what was said before."),
+        "skip": translate("Speed", "Drafts are written token by token by {kept}.").format(kept=kept),
+        "s3d": translate("Speed", "Drafts come from one pass through {kept}, with the adapter.").format(kept=kept),
+        "auto": translate("Speed", "Auto picks what pays in each round, by measured times."),
     }
     return said[chosen.strategy]

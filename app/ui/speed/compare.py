@@ -5,16 +5,28 @@ from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from app.engine.compare import TOKENS, TURNS, Comparison
+from app.ui.language import QT_TRANSLATE_NOOP, translate
 from app.ui.speed.controls import caption
 from app.ui.speed.drawings import Drawing
 from app.ui.theme import colours
 
-HOW = (
-    f"Continues the last question {2 * TURNS} times, up to {TOKENS} tokens each: plain, drafted, plain, drafted, with "
-    "this chat's sampling and one seed for all.\nEach speed is tokens over the measured time of both runs; "
-    "reading the question is left out.\nThe ticks are the single runs. Nothing is added to the chat."
-)
-_NAMES = {"s3d": "S3D", "auto": "Auto", "skip": "Own layers", "lookup": "Copies", "plain": "Plain"}
+_NAMES = {
+    "s3d": "S3D",
+    "auto": QT_TRANSLATE_NOOP("Speed", "Auto"),
+    "skip": QT_TRANSLATE_NOOP("Speed", "Own layers"),
+    "lookup": QT_TRANSLATE_NOOP("Speed", "Copies"),
+    "plain": QT_TRANSLATE_NOOP("Speed", "Plain"),
+}
+
+
+def how() -> str:
+    """How it is measured."""
+    return translate(
+        "Speed",
+        "Continues the last question {runs} times, up to {tokens} tokens each: plain, drafted, plain, drafted, with "
+        "this chat's sampling and one seed for all.\nEach speed is tokens over the measured time of both runs; "
+        "reading the question is left out.\nThe ticks are the single runs. Nothing is added to the chat.",
+    ).format(runs=2 * TURNS, tokens=TOKENS)
 
 
 class CompareBars(Drawing):
@@ -23,14 +35,16 @@ class CompareBars(Drawing):
     picture_height, text_lines = 22, 2
 
     def __init__(self, parent=None):
-        super().__init__("Plain against drafted", parent)
+        super().__init__(translate("Speed", "Plain against drafted"), parent)
         self._found: Comparison | None = None
-        self.setToolTip(HOW)
+        self.setToolTip(how())
 
     def show_comparison(self, found: Comparison) -> None:
         """Show what was measured."""
         self._found = found
-        self.setAccessibleDescription(f"{said_of(found)}. Plain {found.plain_speed:.1f}, ".replace("\n", " ") + HOW)
+        self.setAccessibleDescription(
+            f"{said_of(found)}. {self.tr('Plain')} {_speed_said(found.plain_speed)}. ".replace("\n", " ") + how()
+        )
         self.update()
 
     def draw(self, painter: QPainter) -> None:
@@ -39,9 +53,9 @@ class CompareBars(Drawing):
         if found is None:
             return
         ink, metrics = colours(), painter.fontMetrics()
-        names = ("Plain", _NAMES[found.settings.strategy])
+        names = [translate("Speed", _NAMES[name]) for name in ("plain", found.settings.strategy)]
         left = max(metrics.horizontalAdvance(name) for name in names) + 8
-        right = metrics.horizontalAdvance(f"{max(found.plain_speed, found.drafted_speed):.1f} tok/s") + 6
+        right = metrics.horizontalAdvance(_speed_said(max(found.plain_speed, found.drafted_speed))) + 6
         most = max(run.totals.tokens_per_second for run in (*found.plain, *found.drafted))
         high = self.line + 4
         scale = (self.width() - left - right) / most if most else 0.0
@@ -58,7 +72,8 @@ class CompareBars(Drawing):
                 painter.fillRect(QRectF(x - 1, y - 2, 2, high + 4), QColor(ink.text))
             painter.setPen(QColor(ink.text))
             box = QRectF(self.width() - right, y, right, high)
-            painter.drawText(box, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, f"{speed:.1f} tok/s")
+            sides = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
+            painter.drawText(box, sides, _speed_said(speed))
 
 
 class CompareCard(QWidget):
@@ -74,16 +89,16 @@ class CompareCard(QWidget):
     def __init__(self, parent=None):
         super().__init__(parent)
         self._running = False
-        self.button = QPushButton("Measure", objectName="Small")
+        self.button = QPushButton(self.tr("Measure"), objectName="Small")
         self.button.clicked.connect(self._on_clicked)
         self.bars = CompareBars()
         self.result = QLabel(wordWrap=True, textFormat=Qt.TextFormat.PlainText)
-        self.result.setToolTip(HOW)
-        self.result.setAccessibleName("Result of measuring")
+        self.result.setToolTip(how())
+        self.result.setAccessibleName(self.tr("Result of measuring"))
         self.bar = QProgressBar(textVisible=False, maximum=1000)
-        self.bar.setAccessibleName("Progress of measuring")
+        self.bar.setAccessibleName(self.tr("Progress of measuring"))
         row = QHBoxLayout()
-        row.addWidget(caption("Plain against drafted"))
+        row.addWidget(caption(self.tr("Plain against drafted")))
         row.addStretch()
         row.addWidget(self.button)
         column = QVBoxLayout(self)
@@ -109,10 +124,12 @@ class CompareCard(QWidget):
     def set_state(self, possible: bool, running: bool) -> None:
         """Whether measuring can begin, or runs."""
         self._running = running
-        self.button.setText("Stop" if running else "Measure")
+        self.button.setText(self.tr("Stop") if running else self.tr("Measure"))
         self.button.setEnabled(possible or running)
-        self.button.setToolTip("Stop measuring" if running else HOW)
-        self.button.setAccessibleName("Stop measuring" if running else "Measure plain against drafted")
+        self.button.setToolTip(self.tr("Stop measuring") if running else how())
+        self.button.setAccessibleName(
+            self.tr("Stop measuring") if running else self.tr("Measure plain against drafted")
+        )
         self.bar.setVisible(running)
         self.bar.setValue(0)
 
@@ -133,13 +150,23 @@ class CompareCard(QWidget):
         (self.stop_wanted if self._running else self.wanted).emit()
 
 
+def _speed_said(speed: float) -> str:
+    return translate("Speed", "{speed:.1f} tok/s").format(speed=speed)
+
+
 def said_of(found: Comparison) -> str:
     """The outcome in two lines: how much faster, and whether the texts are equal."""
     runs = len(found.plain) + len(found.drafted)
     if found.differs_at is None:
-        same = f"✓ The same {found.tokens} tokens in all {runs} runs"
+        same = translate("Speed", "✓ The same {tokens} tokens in all {runs} runs").format(
+            tokens=found.tokens, runs=runs
+        )
     elif found.settings.exactness < 1:
-        same = f"The texts differ from token {found.differs_at} on, as the slider towards fast allows"
+        same = translate("Speed", "The texts differ from token {number} on, as the slider towards fast allows").format(
+            number=found.differs_at
+        )
     else:
-        same = f"The texts differ from token {found.differs_at} on; in half precision rounding can do that"
-    return f"{found.ratio:.2f}× the plain speed\n{same}"
+        same = translate(
+            "Speed", "The texts differ from token {number} on; in half precision rounding can do that"
+        ).format(number=found.differs_at)
+    return translate("Speed", "{ratio:.2f}× the plain speed").format(ratio=found.ratio) + "\n" + same

@@ -6,7 +6,9 @@ from dataclasses import replace
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from app.ui.speed.choices import USES_LAYERS, Lately, by_hand, offered, used
+from app.settings.values import Drafting
+from app.ui.language import QT_TRANSLATE_NOOP, translate
+from app.ui.speed.choices import USES_LAYERS, Lately, offered, remembered, used
 from app.ui.speed.controls import Choice, NamedSlider, Switch, caption, switch_row
 from app.ui.speed.drawings import LayerStack
 from s3d_core.settings import MAX_DRAFT_LENGTH, MAX_TREE_SIZE, DraftSettings
@@ -15,15 +17,25 @@ from s3d_core.stats import ModelInfo, Round
 # Sliders that moved with every flush would only flicker.
 _FOLLOW_EVERY = 0.2
 _STRATEGIES = {
-    "s3d": ("S3D", "One pass through the early and late layers, with the trained adapter, drafts several tokens"),
-    "skip": ("Own layers", "The early and late layers draft token by token, without an adapter"),
-    "lookup": ("Copies", "Drafts are copied from what was said before"),
+    "s3d": (
+        "S3D",
+        QT_TRANSLATE_NOOP(
+            "Speed", "One pass through the early and late layers, with the trained adapter, drafts several tokens"
+        ),
+    ),
+    "skip": (
+        QT_TRANSLATE_NOOP("Speed", "Own layers"),
+        QT_TRANSLATE_NOOP("Speed", "The early and late layers draft token by token, without an adapter"),
+    ),
+    "lookup": (
+        QT_TRANSLATE_NOOP("Speed", "Copies"),
+        QT_TRANSLATE_NOOP("Speed", "Drafts are copied from what was said before"),
+    ),
 }
-_MORE = " This model has no draft adapter; one would bring more."
 
 
 def _exactness_said(position: int) -> str:
-    return "exact" if position == 0 else f"{1 - position / 100:.2f}"
+    return translate("Speed", "exact") if position == 0 else f"{1 - position / 100:.2f}"
 
 
 class DraftControls(QWidget):
@@ -31,10 +43,12 @@ class DraftControls(QWidget):
 
     Signals:
         changed: the user changed something, or another model came.
+        wished: what the user changed, to be remembered for this model.
         train_wanted: the user wants an adapter for this model.
     """
 
     changed = Signal()
+    wished = Signal(object)
     train_wanted = Signal()
 
     def __init__(self, parent=None):
@@ -42,42 +56,56 @@ class DraftControls(QWidget):
         self._info: ModelInfo | None = None
         self._lately = Lately()
         self._followed = 0.0
-        self.drafting = Switch(toolTip="Draft with the model's own layers, or decode plainly")
+        self.drafting = Switch(toolTip=self.tr("Draft with the model's own layers, or decode plainly"))
         self.drafting.toggled.connect(self._on_changed)
         self.auto = Switch(
-            toolTip="Auto times what this machine is fast at and picks in each round what pays; "
-            "the text stays the same. Turning a slider turns Auto off."
+            toolTip=self.tr(
+                "Auto times what this machine is fast at and picks in each round what pays; "
+                "the text stays the same. Turning a slider turns Auto off."
+            )
         )
         self.auto.toggled.connect(self._on_changed)
-        self.strategy = Choice("Drafts by", _STRATEGIES)
+        self.strategy = Choice(
+            self.tr("Drafts by"),
+            {key: (translate("Speed", name), translate("Speed", tip)) for key, (name, tip) in _STRATEGIES.items()},
+        )
         self.strategy.chosen.connect(self._on_strategy)
         self.stack = LayerStack()
-        self.skipped = NamedSlider("Skipped layers", "Middle layers left out while drafting", 0, 1, self._skipped_said)
+        self.skipped = NamedSlider(
+            self.tr("Skipped layers"), self.tr("Middle layers left out while drafting"), 0, 1, self._skipped_said
+        )
         self.draft_length = NamedSlider(
-            "Draft length", "Tokens guessed ahead before the whole model checks them", 1, MAX_DRAFT_LENGTH
+            self.tr("Draft length"),
+            self.tr("Tokens guessed ahead before the whole model checks them"),
+            1,
+            MAX_DRAFT_LENGTH,
         )
         self.tree_size = NamedSlider(
-            "Tree size",
-            "Guessed tokens checked at once; 1 is a single chain",
+            self.tr("Tree size"),
+            self.tr("Guessed tokens checked at once; 1 is a single chain"),
             1,
             MAX_TREE_SIZE,
-            lambda size: "1 (chain)" if size == 1 else str(size),
+            lambda size: self.tr("1 (chain)") if size == 1 else str(size),
         )
         self.exactness = NamedSlider(
-            "Exact to fast",
-            "At the left end the text is exactly the model's own. To the right, guesses the model finds "
-            "plausible are taken too, which is faster. Auto leaves this to you.",
+            self.tr("Exact to fast"),
+            self.tr(
+                "At the left end the text is exactly the model's own. To the right, guesses the model finds "
+                "plausible are taken too, which is faster. Auto leaves this to you."
+            ),
             0,
             100,
             _exactness_said,
         )
         self.relaxed = caption("")
         self.relaxed.setWordWrap(True)
-        self.relaxed.setToolTip("Share of this answer's tokens that plain decoding would not have chosen")
+        self.relaxed.setToolTip(self.tr("Share of this answer's tokens that plain decoding would not have chosen"))
         self._used = caption("")
         self._used.setWordWrap(True)
-        self.train = QPushButton("Train drafts for this model…", objectName="Link")
-        self.train.setToolTip("Make a draft adapter: the model answers prompts of its own and learns to guess ahead")
+        self.train = QPushButton(self.tr("Train drafts for this model…"), objectName="Link")
+        self.train.setToolTip(
+            self.tr("Make a draft adapter: the model answers prompts of its own and learns to guess ahead")
+        )
         self.train.clicked.connect(self.train_wanted)
         self._lay_out()
         self.skipped.moved.connect(self._on_skipped)
@@ -91,7 +119,7 @@ class DraftControls(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(7)
-        column.addLayout(switch_row(self.auto, QLabel("Auto chooses")))
+        column.addLayout(switch_row(self.auto, QLabel(self.tr("Auto chooses"))))
         column.addWidget(self.strategy)
         column.addWidget(self.stack)
         column.addWidget(self._used)
@@ -116,21 +144,23 @@ class DraftControls(QWidget):
 
     # -- what is told --------------------------------------------------------------------------------------------
 
-    def show_model(self, info: ModelInfo | None) -> None:
-        """Take a model's bounds and its own settings; None where no model is in memory."""
+    def show_model(self, info: ModelInfo | None, kept: Drafting | None = None) -> None:
+        """Take a model's bounds and its own settings, or those that the user once chose for it; None where no model
+        is in memory."""
         self._info = info
         self._lately.clear()
         if info is not None:
-            wish = by_hand(info)
+            wish = remembered(info, kept)
             self.strategy.offer(offered(info))
             self.skipped.set(min(wish.skipped, info.most_skipped), info.most_skipped)
             self.draft_length.set(min(wish.draft_length, info.most_drafted), info.most_drafted)
             self.tree_size.set(wish.tree_size)
             self.exactness.set(round(100 * (1 - wish.exactness)))
             self.strategy.set(wish.strategy)
-            self._set(self.drafting, info.defaults.strategy != "plain")
-            self._set(self.auto, info.defaults.strategy == "auto")
-        self._on_changed()
+            self._set(self.drafting, kept.on if kept else info.defaults.strategy != "plain")
+            self._set(self.auto, kept.auto if kept else info.defaults.strategy == "auto")
+        self._refresh()
+        self.changed.emit()
 
     def start_reply(self) -> None:
         """A reply begins."""
@@ -150,9 +180,13 @@ class DraftControls(QWidget):
     def show_share(self, relaxed: int, tokens: int) -> None:
         """Of an answer's tokens so many are not what plain decoding would have chosen."""
         if self.exactness.value == 0 and not relaxed:
-            self.relaxed.setText("Every token is the model's own choice")
+            self.relaxed.setText(self.tr("Every token is the model's own choice"))
         else:
-            self.relaxed.setText(f"{relaxed / max(1, tokens):.1%} of tokens not what plain decoding would choose")
+            self.relaxed.setText(
+                self.tr("{share:.1%} of tokens not what plain decoding would choose").format(
+                    share=relaxed / max(1, tokens)
+                )
+            )
 
     # -- what is asked -------------------------------------------------------------------------------------------
 
@@ -188,6 +222,16 @@ class DraftControls(QWidget):
     def _on_changed(self) -> None:
         self._refresh()
         self.changed.emit()
+        if self._info is not None:
+            self.wished.emit(self._to_remember)
+
+    @property
+    def _to_remember(self) -> Drafting:
+        said = {"on": self.drafting.isChecked(), "exactness": 1 - self.exactness.value / 100}
+        if not self.auto.isChecked():
+            said |= {"auto": False, "strategy": self.strategy.value, "skipped": self.skipped.value}
+            said |= {"draft_length": self.draft_length.value, "tree_size": self.tree_size.value}
+        return Drafting.model_validate(said)
 
     def _on_turned(self) -> None:
         self._set(self.auto, False)
@@ -226,10 +270,15 @@ class DraftControls(QWidget):
             return
         self.stack.show_layers(info.depth, self.skipped.value, uses_layers)
         lately = self._lately.sentence if self.following else ""
-        self._used.setText((lately or used(info, self.chosen)) + ("" if info.has_adapter else _MORE))
+        self._used.setText(
+            (lately or used(info, self.chosen))
+            + ("" if info.has_adapter else " " + self.tr("This model has no draft adapter; one would bring more."))
+        )
 
     def _skipped_said(self, skipped: int) -> str:
-        return f"{skipped} of {self._info.depth}" if self._info else str(skipped)
+        return (
+            self.tr("{skipped} of {all}").format(skipped=skipped, all=self._info.depth) if self._info else str(skipped)
+        )
 
     def _set(self, switch: Switch, on: bool) -> None:
         """Turn a switch without telling anyone."""

@@ -4,6 +4,7 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from app.ui.language import translate
 from app.ui.theme import colours
 
 
@@ -69,13 +70,15 @@ class LayerStack(Drawing):
     picture_height = 34
 
     def __init__(self, parent=None):
-        super().__init__("Layers", parent)
+        super().__init__(translate("Speed", "Layers"), parent)
         self._depth = self._skipped = 0
 
     def show_layers(self, depth: int, skipped: int, drafting: bool) -> None:
         """`skipped` of `depth` layers are left out of the draft pass."""
         self._depth, self._skipped = depth, skipped if drafting else 0
-        said = f"{self._skipped} of {depth} layers are skipped in the middle while drafting"
+        said = self.tr("{skipped} of {depth} layers are skipped in the middle while drafting").format(
+            skipped=self._skipped, depth=depth
+        )
         self.setAccessibleDescription(said)
         self.setToolTip(said)
         self.update()
@@ -101,16 +104,23 @@ class SlotBars(Drawing):
     picture_height, text_lines = 48, 2
 
     def __init__(self, parent=None):
-        super().__init__("Acceptance per slot", parent)
+        super().__init__(translate("Speed", "Acceptance per slot"), parent)
         self._shares: list[float] = []
         self._slots = 0
 
     def show_shares(self, shares: list[float], slots: int) -> None:
         """Shares from 0 to 1 per slot; at least `slots` places are drawn."""
         self._shares, self._slots = shares, max(slots, len(shares))
-        said = ", ".join(f"slot {number}: {share:.0%}" for number, share in enumerate(shares, 1))
-        self.setAccessibleDescription(said or "nothing drafted yet")
-        self.setToolTip("How often a draft was accepted, by its place in the draft\n" + (said or "Nothing drafted yet"))
+        said = ", ".join(
+            self.tr("slot {number}: {share:.0%}").format(number=number, share=share)
+            for number, share in enumerate(shares, 1)
+        )
+        self.setAccessibleDescription(said or self.tr("nothing drafted yet"))
+        self.setToolTip(
+            self.tr("How often a draft was accepted, by its place in the draft")
+            + "\n"
+            + (said or self.tr("Nothing drafted yet"))
+        )
         self.update()
 
     def draw(self, painter: QPainter) -> None:

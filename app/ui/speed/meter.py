@@ -1,7 +1,8 @@
-"""Running figures of a reply. Free of Qt."""
+"""Running figures of a reply. Free of widgets."""
 
 from collections import deque
 
+from app.ui.language import translate
 from app.ui.speed.points import Point
 from s3d_core.stats import Round, Totals
 
@@ -74,23 +75,24 @@ class SpeedMeter:
 
 def summary(totals: Totals) -> str:
     """The line below a reply."""
-    if not totals.tokens:
+    tokens = totals.tokens
+    if not tokens:
         return ""
-    parts = [f"{totals.tokens_per_second:.1f} tokens/s"]
+    parts = [translate("Speed", "{speed:.1f} tokens/s").format(speed=totals.tokens_per_second)]
     if totals.speedup is not None:
-        parts.append(f"{totals.speedup:.2f}× plain")
+        parts.append(translate("Speed", "{speedup:.2f}× plain").format(speedup=totals.speedup))
     parts += [
-        f"{totals.tokens_per_round:.2f} tokens per round",
-        f"{totals.tokens} tokens",
-        f"first after {totals.time_to_first_token_ms / 1000:.2f} s",
+        translate("Speed", "{tokens:.2f} tokens per round").format(tokens=totals.tokens_per_round),
+        translate("Speed", "%n token(s)", "", tokens),
+        translate("Speed", "first after {seconds:.2f} s").format(seconds=totals.time_to_first_token_ms / 1000),
     ]
     if totals.relaxed:
-        parts.append(f"{totals.relaxed / totals.tokens:.1%} not exact")
+        parts.append(translate("Speed", "{share:.1%} not exact").format(share=totals.relaxed / totals.tokens))
     ends = {
-        "stop": "the model ended it",
-        "length": "stopped at the length limit",
-        "context": "the context is full",
-        "cancelled": "stopped",
+        "stop": translate("Speed", "the model ended it"),
+        "length": translate("Speed", "stopped at the length limit"),
+        "context": translate("Speed", "the context is full"),
+        "cancelled": translate("Speed", "stopped"),
     }
     if totals.stop_reason in ends:
         parts.append(ends[totals.stop_reason])

@@ -5,6 +5,8 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLay
 
 from app.engine.live import LiveSettings
 from app.engine.phase import Phase
+from app.settings.values import Drafting
+from app.ui.language import QT_TRANSLATE_NOOP, translate
 from app.ui.speed.compare import CompareCard
 from app.ui.speed.controls import Switch, caption, figure, separator, switch_row
 from app.ui.speed.drafting import DraftControls
@@ -17,14 +19,16 @@ from s3d_core.stats import ModelInfo, Round, Totals
 
 # In the mean width of a letter.
 _WIDTH, _NARROWEST, _WIDEST = 46, 316, 480
-_NOT_MEASURED = "Plain decoding has not been measured on this machine yet"
-_HOW_SPEED = (
+_NOT_MEASURED = QT_TRANSLATE_NOOP("Speed", "Plain decoding has not been measured on this machine yet")
+_HOW_SPEED = QT_TRANSLATE_NOOP(
+    "Speed",
     "Tokens over the measured time of the rounds: the last 1.5 seconds while an answer is written, then all of it. "
-    "Reading the prompt is left out."
+    "Reading the prompt is left out.",
 )
-_HOW_PLAIN = (
+_HOW_PLAIN = QT_TRANSLATE_NOOP(
+    "Speed",
     "Plain steps are timed after loading, and again and again while answers are written: now and then a round "
-    "goes without drafts. The speed-up is the speed at the left over the median of the last 16."
+    "goes without drafts. The speed-up is the speed at the left over the median of the last 16.",
 )
 
 
@@ -45,7 +49,7 @@ class SpeedPanel(QFrame):
     def __init__(self, settings: LiveSettings, parent=None):
         super().__init__(parent)
         self.setObjectName("SpeedPanel")
-        self.setAccessibleName("Speed")
+        self.setAccessibleName(self.tr("Speed"))
         self._settings = settings
         self._info: ModelInfo | None = None
         self.meter = SpeedMeter()
@@ -84,17 +88,20 @@ class SpeedPanel(QFrame):
     # -- building ------------------------------------------------------------------------------------------------
 
     def _add_figures(self, column: QVBoxLayout) -> None:
-        title = QLabel("Drafting")
+        title = QLabel(self.tr("Drafting"))
         font = title.font()
         font.setPointSizeF(font.pointSizeF() * 1.15)
         font.setBold(True)
         title.setFont(font)
         column.addLayout(switch_row(self.drafting, title))
-        self.speed, self.speedup = figure("tokens per second now"), figure("speed-up over plain decoding")
-        self._speedup_caption = caption("over plain")
-        speed_caption = caption("tokens/s")
+        self.speed, self.speedup = (
+            figure(self.tr("tokens per second now")),
+            figure(self.tr("speed-up over plain decoding")),
+        )
+        self._speedup_caption = caption(self.tr("over plain"))
+        speed_caption = caption(self.tr("tokens/s"))
         for part in (self.speed, speed_caption):
-            part.setToolTip(_HOW_SPEED)
+            part.setToolTip(translate("Speed", _HOW_SPEED))
         column.addLayout(_pair((self.speed, speed_caption), (self.speedup, self._speedup_caption)))
         self.plot = SpeedPlot()
         column.addWidget(self.plot)
@@ -102,18 +109,24 @@ class SpeedPanel(QFrame):
         column.addWidget(self.strip)
 
     def _add_acceptance(self, column: QVBoxLayout) -> None:
-        self.per_round, self.accepted = figure("tokens per round", 1.15), figure("accepted drafts", 1.15)
-        column.addLayout(
-            _pair((self.per_round, caption("tokens per round")), (self.accepted, caption("accepted / drafted")))
+        self.per_round, self.accepted = (
+            figure(self.tr("tokens per round"), 1.15),
+            figure(self.tr("accepted drafts"), 1.15),
         )
-        column.addWidget(caption("Accepted, by place in the draft"))
+        column.addLayout(
+            _pair(
+                (self.per_round, caption(self.tr("tokens per round"))),
+                (self.accepted, caption(self.tr("accepted / drafted"))),
+            )
+        )
+        column.addWidget(caption(self.tr("Accepted, by place in the draft")))
         self.slots = SlotBars()
         column.addWidget(self.slots)
 
     def _add_colouring(self, column: QVBoxLayout) -> None:
-        self.colouring = Switch(toolTip="Colour the text that came from accepted drafts")
+        self.colouring = Switch(toolTip=self.tr("Colour the text that came from accepted drafts"))
         self.colouring.toggled.connect(self._on_colouring)
-        self._colouring_name = QLabel("Show drafted tokens")
+        self._colouring_name = QLabel(self.tr("Show drafted tokens"))
         column.addLayout(switch_row(self.colouring, self._colouring_name))
 
     @property
@@ -123,11 +136,11 @@ class SpeedPanel(QFrame):
 
     # -- what the window tells -----------------------------------------------------------------------------------
 
-    def show_model(self, info: ModelInfo) -> None:
-        """Take a model's bounds and its own settings."""
+    def show_model(self, info: ModelInfo, kept: Drafting | None = None) -> None:
+        """Take a model's bounds and its own settings, or those that the user once chose for it."""
         self._info = info
         self.compare.forget()
-        self.controls.show_model(info)
+        self.controls.show_model(info, kept)
 
     def forget_model(self) -> None:
         """No model is in memory."""
@@ -203,11 +216,13 @@ class SpeedPanel(QFrame):
         self.per_round.setText(f"{shown.tokens_per_round:.2f}" if shown.rounds else "–")
         self.accepted.setText(f"{shown.accepted} / {shown.drafted}" if shown.drafted else "–")
         if plain_speed:
-            tip = f"plain: {plain_speed:.1f} tok/s measured on this machine"
+            tip = self.tr("plain: {speed:.1f} tok/s measured on this machine").format(speed=plain_speed)
         else:
-            tip = _NOT_MEASURED
-        self._speedup_caption.setText(f"over plain ({plain_speed:.1f})" if plain_speed else "over plain")
-        self.speedup.setToolTip(f"{tip}\n{_HOW_PLAIN}")
+            tip = translate("Speed", _NOT_MEASURED)
+        self._speedup_caption.setText(
+            self.tr("over plain ({speed:.1f})").format(speed=plain_speed) if plain_speed else self.tr("over plain")
+        )
+        self.speedup.setToolTip(tip + "\n" + translate("Speed", _HOW_PLAIN))
         self._speedup_caption.setToolTip(self.speedup.toolTip())
         self.plot.show_points(self.meter.points, plain_speed)
         slots = self.draft_length.value if self._info and not self.controls.following else 0

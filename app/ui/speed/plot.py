@@ -6,6 +6,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPainterPath, QPen, QPolygonF
 from PySide6.QtWidgets import QToolTip
 
+from app.ui.language import translate
 from app.ui.speed.drawings import Drawing
 from app.ui.speed.points import Point
 from app.ui.theme import colours
@@ -25,7 +26,7 @@ class SpeedPlot(Drawing):
     picture_height, text_lines = 62, 2
 
     def __init__(self, parent=None):
-        super().__init__("Tokens per second over time", parent)
+        super().__init__(translate("Speed", "Tokens per second over time"), parent)
         self.setMouseTracking(True)
         self._points: list[Point] = []
         self._plain: float | None = None
@@ -33,8 +34,14 @@ class SpeedPlot(Drawing):
     def show_points(self, points: list[Point], plain: float | None) -> None:
         """What was measured so far; `plain` is plain decoding's tokens/s now."""
         self._points, self._plain = points, plain
-        now = f"{points[-1].speed:.1f} tokens per second" if points else "nothing written yet"
-        self.setAccessibleDescription(f"{now}, plain decoding {plain:.1f}" if plain else now)
+        now = (
+            self.tr("{speed:.1f} tokens per second").format(speed=points[-1].speed)
+            if points
+            else self.tr("nothing written yet")
+        )
+        self.setAccessibleDescription(
+            self.tr("{now}, plain decoding {plain:.1f}").format(now=now, plain=plain) if plain else now
+        )
         self.update()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
@@ -85,7 +92,7 @@ class SpeedPlot(Drawing):
             line.append(QPointF(frame.right(), y_of(self._plain)))
             painter.setPen(QPen(QColor(ink.text), 1.3, Qt.PenStyle.DashLine))
             painter.drawPolyline(QPolygonF(line))
-            self._label_plain(painter, frame, line[0].y(), f"plain {self._plain:.1f}")
+            self._label_plain(painter, frame, line[0].y(), self.tr("plain {plain:.1f}").format(plain=self._plain))
 
     def _draw_area(self, painter: QPainter, frame: QRectF, points: list[QPointF]) -> None:
         ink, line = colours(), QPolygonF(points)
@@ -111,5 +118,11 @@ class SpeedPlot(Drawing):
 
 def said_of(point: Point) -> str:
     """A point in words."""
-    plain = f"\nplain then: {point.plain:.1f} tokens/s, {point.speed / point.plain:.2f}×" if point.plain else ""
-    return f"after {point.seconds:.1f} s: {point.speed:.1f} tokens/s{plain}"
+    said = translate("Speed", "after {seconds:.1f} s: {speed:.1f} tokens/s").format(
+        seconds=point.seconds, speed=point.speed
+    )
+    if not point.plain:
+        return said
+    return f"{said}\n" + translate("Speed", "plain then: {speed:.1f} tokens/s, {ratio:.2f}×").format(
+        speed=point.plain, ratio=point.speed / point.plain
+    )

@@ -6,6 +6,7 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QMouseEvent, QPainter
 from PySide6.QtWidgets import QToolTip
 
+from app.ui.language import QT_TRANSLATE_NOOP, translate
 from app.ui.speed.drawings import Drawing
 from app.ui.theme import colours
 from s3d_core.stats import Round
@@ -13,22 +14,33 @@ from s3d_core.stats import Round
 COLUMN = 5.0
 _CELL_MOST, _CELL_LEAST = 6.0, 3.0
 _USES_LAYERS = ("skip", "s3d")
-_DRAFTED_BY = {"s3d": "S3D", "skip": "the model's own layers", "lookup": "a copy"}
+_DRAFTED_BY = {
+    "s3d": "S3D",
+    "skip": QT_TRANSLATE_NOOP("Speed", "the model's own layers"),
+    "lookup": QT_TRANSLATE_NOOP("Speed", "a copy"),
+}
 
 
 def said_of(number: int, done: Round) -> str:
     """A round in words, with its numbers."""
-    tokens = "1 token" if len(done.ids) == 1 else f"{len(done.ids)} tokens"
-    time = f"{tokens} in {done.total_ms:.1f} ms"
+    ms = f"{done.total_ms:.1f}"
+    tokens, skipped = len(done.ids), done.settings.skipped
+    time = translate("Speed", "%n token(s) in {ms} ms", "", tokens).format(ms=ms)
     if not done.drafted:
-        return f"Round {number}: a plain step, {time}"
-    by = _DRAFTED_BY.get(done.settings.strategy, done.settings.strategy)
-    skipped = f", {done.settings.skipped} layers skipped" if done.settings.strategy in _USES_LAYERS else ""
-    return (
-        f"Round {number}: {done.drafted} drafted by {by}{skipped}\n"
-        f"{done.accepted} accepted, {done.drafted - done.accepted} rejected\n"
-        f"{time}: {done.draft_ms:.1f} ms to draft, {done.verify_ms:.1f} ms to check"
+        return translate("Speed", "Round {number}: a plain step, {time}").format(number=number, time=time)
+    by = translate("Speed", _DRAFTED_BY.get(done.settings.strategy, done.settings.strategy))
+    head = translate("Speed", "Round {number}: {drafted} drafted by {by}").format(
+        number=number, drafted=done.drafted, by=by
     )
+    if done.settings.strategy in _USES_LAYERS:
+        head += ", " + translate("Speed", "%n layer(s) skipped", "", skipped)
+    became = translate("Speed", "{accepted} accepted, {rejected} rejected").format(
+        accepted=done.accepted, rejected=done.drafted - done.accepted
+    )
+    times = translate("Speed", "{draft:.1f} ms to draft, {check:.1f} ms to check").format(
+        draft=done.draft_ms, check=done.verify_ms
+    )
+    return f"{head}\n{became}\n{time}: {times}"
 
 
 class RoundStrip(Drawing):
@@ -37,7 +49,7 @@ class RoundStrip(Drawing):
     picture_height, text_lines = 54, 1
 
     def __init__(self, parent=None):
-        super().__init__("Rounds", parent)
+        super().__init__(translate("Speed", "Rounds"), parent)
         self.setMouseTracking(True)
         self._rounds: deque[tuple[int, Round]] = deque(maxlen=400)
         self._count = 0
@@ -48,7 +60,7 @@ class RoundStrip(Drawing):
         """A new reply begins."""
         self._rounds.clear()
         self._count = 0
-        self.setAccessibleDescription("no rounds yet")
+        self.setAccessibleDescription(self.tr("no rounds yet"))
         self.update()
 
     def add(self, rounds: list[Round]) -> None:
@@ -115,8 +127,11 @@ class RoundStrip(Drawing):
 
     def _draw_legend(self, painter: QPainter) -> None:
         ink, x = colours(), 0.0
-        for text, colour in (("accepted", ink.speed), ("rejected", ink.rejected), ("plain step", ink.muted)):
-            small = 3 if text == "plain step" else 8
+        for text, colour, small in (
+            (self.tr("accepted"), ink.speed, 8),
+            (self.tr("rejected"), ink.rejected, 8),
+            (self.tr("plain step"), ink.muted, 3),
+        ):
             painter.setPen(Qt.PenStyle.NoPen)
             painter.fillRect(QRectF(x, 0.75 * self.line - small, small if small > 3 else 6, small), QColor(colour))
             painter.setPen(QColor(ink.muted))

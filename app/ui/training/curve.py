@@ -12,7 +12,7 @@ class TrainingCurve(QWidget):
 
     def __init__(self, parent=None):
         super().__init__(parent)
-        self.setAccessibleName("Tokens per round on held-out chats")
+        self.setAccessibleName(self.tr("Tokens per round on held-out chats"))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumHeight(130)
         self.points: tuple[tuple[int, float], ...] = ()
@@ -30,10 +30,10 @@ class TrainingCurve(QWidget):
             self.update()
 
     def _describe(self) -> None:
-        said = "Nothing measured yet"
+        said = self.tr("Nothing measured yet")
         if self.points:
             step, value = self.points[-1]
-            said = f"{value:.2f} tokens per round after step {step:,}"
+            said = self.tr("{tokens:.2f} tokens per round after step {step:,}").format(tokens=value, step=step)
         self.setAccessibleDescription(said)
         self.setToolTip(said)
 
@@ -61,10 +61,10 @@ class TrainingCurve(QWidget):
         self._draw_grid(painter, frame, low, high, at)
         painter.setPen(QColor(ink.muted))
         below = QRectF(frame.left(), frame.bottom() + 4, frame.width(), 18)
-        painter.drawText(below, Qt.AlignmentFlag.AlignLeft, "step 0")
+        painter.drawText(below, Qt.AlignmentFlag.AlignLeft, self.tr("step 0"))
         painter.drawText(below, Qt.AlignmentFlag.AlignRight, f"{most:,}" if self._steps else "")
         if not self.points:
-            painter.drawText(frame, Qt.AlignmentFlag.AlignCenter, "Measured while training")
+            painter.drawText(frame, Qt.AlignmentFlag.AlignCenter, self.tr("Measured while training"))
         else:
             self._draw_line(painter, [at(step, value) for step, value in self.points], frame)
         painter.end()

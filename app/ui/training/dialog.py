@@ -5,7 +5,6 @@ from pathlib import Path
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QDialog,
     QFileDialog,
     QHBoxLayout,
@@ -18,6 +17,8 @@ from PySide6.QtWidgets import (
 
 from app.training.job import EFFORTS, Order, TrainingJob
 from app.training.status import State, Status
+from app.ui.box import Box
+from app.ui.language import translate
 from app.ui.training import words
 from app.ui.training.curve import TrainingCurve
 from s3d_core.errors import S3DError
@@ -39,7 +40,7 @@ class TrainingDialog(QDialog):
 
     def __init__(self, info: ModelInfo, parent=None, job: TrainingJob | None = None):
         super().__init__(parent)
-        self.setWindowTitle(f"Train drafts for {info.name}")
+        self.setWindowTitle(self.tr("Train drafts for {name}").format(name=info.name))
         self.setObjectName("Training")
         self.info, self.job = info, job or TrainingJob.of_model(info.name)
         self.prompts: Path | None = None
@@ -55,35 +56,46 @@ class TrainingDialog(QDialog):
 
     def _build(self) -> None:
         self.introduction = _label(words.introduction(self.info))
-        self.effort = QComboBox(accessibleName="Effort", toolTip="How long to train: more is better, by less and less")
+        self.effort = Box(
+            accessibleName=self.tr("Effort"), toolTip=self.tr("How long to train: more is better, by less and less")
+        )
         for effort in EFFORTS:
-            self.effort.addItem(f"{effort.name}: {effort.steps:,} steps", effort)
+            self.effort.addItem(
+                self.tr("{effort}: {steps:,} steps").format(
+                    effort=translate("Training", effort.name), steps=effort.steps
+                ),
+                effort,
+            )
         self.effort.setCurrentIndex(1)
         self.effort.currentIndexChanged.connect(self.look)
-        self.choose = _button("Prompts …", "A file of your own prompts for the model to answer (JSON lines with turns)")
+        self.choose = _button(
+            self.tr("Prompts …"), self.tr("A file of your own prompts for the model to answer (JSON lines with turns)")
+        )
         self.choose.clicked.connect(self._choose_prompts)
-        self.prompts_label = _label("The model writes the prompts too", muted=True)
-        self.measure = _button("Estimate", "Measure for a short while how long this would take here")
+        self.prompts_label = _label(self.tr("The model writes the prompts too"), muted=True)
+        self.measure = _button(self.tr("Estimate"), self.tr("Measure for a short while how long this would take here"))
         self.measure.clicked.connect(self._measure)
         self.estimate = _label("", muted=True)
-        self.estimate.setAccessibleName("Estimate of time and disk")
+        self.estimate.setAccessibleName(self.tr("Estimate of time and disk"))
         self.curve = TrainingCurve()
         self.state = _label("")
-        self.state.setAccessibleName("State of the training")
-        self.bar = QProgressBar(textVisible=False, maximum=1000, objectName="Fetch", accessibleName="Progress")
+        self.state.setAccessibleName(self.tr("State of the training"))
+        self.bar = QProgressBar(textVisible=False, maximum=1000, objectName="Fetch", accessibleName=self.tr("Progress"))
         self.details = _label("", muted=True)
         self.speeds = _label("")
-        self.speeds.setAccessibleName("Speed before and after")
-        self.keep = QCheckBox("Go on training when the window is closed")
-        self.keep.setToolTip("Else the training pauses then, and goes on when you resume it")
+        self.speeds.setAccessibleName(self.tr("Speed before and after"))
+        self.keep = QCheckBox(self.tr("Go on training when the window is closed"))
+        self.keep.setToolTip(self.tr("Else the training pauses then, and goes on when you resume it"))
         self.keep.setChecked(True)
-        self.start = _button("Start", "Start training", primary=True)
+        self.start = _button(self.tr("Start"), self.tr("Start training"), primary=True)
         self.start.clicked.connect(self._start)
-        self.pause = _button("Pause", "Keep what is done and give the memory back")
+        self.pause = _button(self.tr("Pause"), self.tr("Keep what is done and give the memory back"))
         self.pause.clicked.connect(self._pause)
-        self.cancel = _button("Cancel training …", "End the training and delete what it made")
+        self.cancel = _button(self.tr("Cancel training …"), self.tr("End the training and delete what it made"))
         self.cancel.clicked.connect(self._cancel)
-        self.use = _button("Load with its drafts", "Load the model again with what was trained", primary=True)
+        self.use = _button(
+            self.tr("Load with its drafts"), self.tr("Load the model again with what was trained"), primary=True
+        )
         self.use.clicked.connect(lambda: self.trained.emit(Path(self.info.path)))
         choices, estimate, buttons = QHBoxLayout(), QHBoxLayout(), QHBoxLayout()
         choices.addWidget(self.effort)
@@ -119,7 +131,7 @@ class TrainingDialog(QDialog):
         self.measure.setEnabled(not running and not self.job.is_measuring)
         self.estimate.setText(self._estimate_said())
         self.start.setVisible(not running)
-        self.start.setText("Resume" if resumable else "Train further" if done else "Start")
+        self.start.setText(self.tr("Resume") if resumable else self.tr("Train further") if done else self.tr("Start"))
         self.start.setProperty("primary", not done)
         self.start.style().polish(self.start)
         self.pause.setVisible(running)
@@ -138,7 +150,7 @@ class TrainingDialog(QDialog):
             self._say("", "", "")
             return
         pausing = status.is_running and not self.pause.isEnabled()
-        state = "Pausing after this step …" if pausing else words.heading(status)
+        state = self.tr("Pausing after this step …") if pausing else words.heading(status)
         self._say(state, words.details(status), words.speeds(status))
         known = status.total > 0 and status.state in (State.CORPUS, State.TRAINING)
         self.bar.setRange(0, 1000 if known else 0)
@@ -154,20 +166,28 @@ class TrainingDialog(QDialog):
 
     def _estimate_said(self) -> str:
         if self.job.is_measuring:
-            return "Measuring how long it would take …"
+            return self.tr("Measuring how long it would take …")
         found, effort = self.job.estimate, self.effort.currentData()
         if found is None:
             failed = self.job.measuring_failed
-            return f"It could not be measured: {self.job.last_line}" if failed else "Not measured yet"
+            return (
+                self.tr("It could not be measured: {why}").format(why=self.job.last_line)
+                if failed
+                else self.tr("Not measured yet")
+            )
         seconds = found.seconds(effort.corpus_tokens, effort.steps, effort.measure_every)
-        return f"About {words.duration(seconds)} and {words.size(found.disk(effort.corpus_tokens))} on the disk"
+        return self.tr("About {time} and {size} on the disk").format(
+            time=words.duration(seconds), size=words.size(found.disk(effort.corpus_tokens))
+        )
 
     # -- what the user does --------------------------------------------------------------------------------------
 
     def _choose_prompts(self) -> None:
-        chosen, _ = QFileDialog.getOpenFileName(self, "Prompts to answer", "", "JSON lines (*.jsonl);;All files (*)")
+        chosen, _ = QFileDialog.getOpenFileName(
+            self, self.tr("Prompts to answer"), "", self.tr("JSON lines (*.jsonl);;All files (*)")
+        )
         self.prompts = Path(chosen) if chosen else None
-        self.prompts_label.setText(self.prompts.name if self.prompts else "The model writes the prompts too")
+        self.prompts_label.setText(self.prompts.name if self.prompts else self.tr("The model writes the prompts too"))
 
     def _measure(self) -> None:
         self._try(lambda: self.job.measure(Path(self.info.path)))
@@ -187,9 +207,9 @@ class TrainingDialog(QDialog):
         self.look()
 
     def _cancel(self) -> None:
-        asked = "End the training and delete what it made so far? Drafts that were finished before stay."
+        asked = self.tr("End the training and delete what it made so far? Drafts that were finished before stay.")
         yes = QMessageBox.StandardButton.Yes
-        if QMessageBox.question(self, "Cancel training", asked) == yes:
+        if QMessageBox.question(self, self.tr("Cancel training"), asked) == yes:
             self._try(self.job.cancel)
 
     def window_closes(self) -> None:

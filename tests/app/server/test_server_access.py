@@ -1,7 +1,9 @@
 """Who is let in: the key, the name of the server, and web pages."""
 
+import asyncio
 import stat
 import sys
+import urllib.request
 
 import pytest
 
@@ -11,6 +13,19 @@ from app.server.gate import HostAndOrigin
 from app.server.service import Service
 
 ASK = {"messages": [{"role": "user", "content": "Hello"}]}
+
+
+def test_the_server_s_loop_is_its_own_whatever_the_program_s_loop_is(serve, monkeypatch):
+    """Beside the window asyncio's usual loop is Qt's, in which a server's thread ended at once."""
+
+    class Policy(asyncio.DefaultEventLoopPolicy):
+        def new_event_loop(self):
+            raise AssertionError("the program's loop was asked for")
+
+    monkeypatch.setattr(asyncio.events, "_event_loop_policy", Policy())
+    service = serve()
+    with urllib.request.urlopen(service.address.removesuffix("/v1") + "/health", timeout=30) as told:
+        assert told.read() == b'{"status":"ok"}'
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import time
 import openai
 import pytest
 
+from app.server.errors import as_api_error
 from s3d_core.errors import PromptError
 
 ASK = {"model": "any", "messages": [{"role": "user", "content": "Hello"}]}
@@ -224,3 +225,10 @@ def test_a_client_that_reads_nothing_holds_nobody_up(service, backend, send):
         backend.words = ["next"]
         assert b"next" in send("POST", "/v1/chat/completions", ASK).content
         stream.close()
+
+
+@pytest.mark.parametrize("said", ["CUDA out of memory.", "DefaultCPUAllocator: can't allocate memory: you tried to"])
+def test_too_little_memory_is_known_on_the_gpu_and_on_the_cpu(said):
+    error = as_api_error(RuntimeError(said))
+    assert error.status == 503
+    assert "not enough memory" in str(error)

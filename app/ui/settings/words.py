@@ -1,0 +1,48 @@
+"""The words of the settings, which are declared without Qt, for the translators."""
+
+from app.ui.language import QT_TRANSLATE_NOOP
+
+DECLARED = (
+    QT_TRANSLATE_NOOP("Settings", "System prompt"),
+    QT_TRANSLATE_NOOP("Settings", "Said to the model before every chat: who it is, how it answers."),
+    QT_TRANSLATE_NOOP("Settings", "Context length"),
+    QT_TRANSLATE_NOOP("Settings", "The most tokens of chat and answer together. A longer context takes more memory."),
+    QT_TRANSLATE_NOOP("Settings", "As much as the model can"),
+    QT_TRANSLATE_NOOP("Settings", "tokens"),
+    QT_TRANSLATE_NOOP("Settings", "When the context is full"),
+    QT_TRANSLATE_NOOP("Settings", "The system prompt and your last message always stay."),
+    QT_TRANSLATE_NOOP("Settings", "Leave the oldest turns out"),
+    QT_TRANSLATE_NOOP("Settings", "Stop and say so"),
+    QT_TRANSLATE_NOOP("Settings", "Longest answer"),
+    QT_TRANSLATE_NOOP("Settings", "The answer ends after so many tokens."),
+    QT_TRANSLATE_NOOP("Settings", "Stop texts"),
+    QT_TRANSLATE_NOOP("Settings", "The answer ends before any of these. One a line; \\n stands for a new line."),
+    QT_TRANSLATE_NOOP("Settings", "Temperature"),
+    QT_TRANSLATE_NOOP("Settings", "0 always takes the most probable token; the higher, the more varied the text."),
+    QT_TRANSLATE_NOOP("Settings", "Top-k"),
+    QT_TRANSLATE_NOOP("Settings", "Only the k most probable tokens; 0 is all."),
+    QT_TRANSLATE_NOOP("Settings", "Top-p"),
+    QT_TRANSLATE_NOOP("Settings", "Only the most probable tokens that together hold this share; 1 is all."),
+    QT_TRANSLATE_NOOP("Settings", "Min-p"),
+    QT_TRANSLATE_NOOP("Settings", "Without tokens less probable than this share of the best one's; 0 is all."),
+    QT_TRANSLATE_NOOP("Settings", "Repetition penalty"),
+    QT_TRANSLATE_NOOP("Settings", "Above 1, tokens that came before are made less probable; 1 is off."),
+    QT_TRANSLATE_NOOP("Settings", "Seed"),
+    QT_TRANSLATE_NOOP(
+        "Settings", "A fixed seed gives the same chat the same answer; writing it again takes the next seed."
+    ),
+    QT_TRANSLATE_NOOP("Settings", "Another each time"),
+    QT_TRANSLATE_NOOP("Settings", "Theme"),
+    QT_TRANSLATE_NOOP("Settings", "Light or dark colours."),
+    QT_TRANSLATE_NOOP("Settings", "As the system"),
+    QT_TRANSLATE_NOOP("Settings", "Light"),
+    QT_TRANSLATE_NOOP("Settings", "Dark"),
+    QT_TRANSLATE_NOOP("Settings", "Language"),
+    QT_TRANSLATE_NOOP("Settings", "Of the window; another one is spoken from the next start on."),
+    QT_TRANSLATE_NOOP("Settings", "English"),
+    QT_TRANSLATE_NOOP("Settings", "Deutsch"),
+    QT_TRANSLATE_NOOP("Settings", "Font size"),
+    QT_TRANSLATE_NOOP("Settings", "Of all text in the window."),
+    QT_TRANSLATE_NOOP("Settings", "The system's"),
+    QT_TRANSLATE_NOOP("Settings", "pt"),
+)

@@ -1,0 +1,198 @@
+"""Auto's decisions, without a model or a clock: what to draft with and how much to verify.
+
+Decoding is a stream of rounds, each of which gives tokens and takes time. The best policy for such a
+stream takes in every round what has the most tokens above the going rate: expected tokens less the
+time it takes, priced at the tokens per millisecond reached lately (renewal-reward; this project's own).
+The options are plain decoding; the lookup tree, whose path probabilities say exactly what it is worth;
+and S3D at several skip counts, judged by what its drafts brought lately. A drafted tree is then cut to
+the nodes that are worth their rows. What drafts would bring while none are made is not known, so one is
+tried whenever a small share of what was written since pays for the try.
+"""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from s3d_core.costs import Costs
+from s3d_core.tree import Tree
+
+WIDEST = 32
+# Of the tokens written, this share may be lost by trying drafts, and so many tokens with every text.
+_TRYING, _FIRST_TRY = 0.01, 0.6
+# How many pairs an old line weighs as much as.
+_LITTLE = 2.0
+
+
+class Reliability:
+    """How many tokens are accepted for each that path probabilities promised, lately; 1 when nothing is known."""
+
+    def __init__(self):
+        self._promised = self._accepted = 3.0
+
+    @property
+    def factor(self) -> float:
+        """To multiply promises with."""
+        return min(1.5, (1 + self._accepted) / (1 + self._promised))
+
+    def saw(self, tree: Tree, emitted: list[int]) -> None:
+        """Count a round in, in which `tree` was verified, or another one and it might have been."""
+        # What would have followed the emitted tokens is not known.
+        promised = sum(math.exp(s) for s, d in zip(tree.scores, tree.depths, strict=True) if d <= len(emitted))
+        children, node, accepted = tree.children(), 0, 0
+        for token in emitted:
+            if (node, token) not in children:
+                break
+            node = children[node, token]
+            accepted += 1
+        self._promised += promised - 0.03 * self._promised
+        self._accepted += accepted - 0.03 * self._accepted
+
+
+class Rate:
+    """Tokens per millisecond, lately; at first that of plain decoding.
+
+    Args:
+        step_ms: milliseconds of a plain step.
+    """
+
+    def __init__(self, step_ms: float):
+        self._tokens, self._ms = 20.0, 20.0 * step_ms
+
+    @property
+    def now(self) -> float:
+        """The going rate: what a millisecond is worth in tokens."""
+        return self._tokens / self._ms
+
+    def saw(self, tokens: int, ms: float) -> None:
+        """Count a round in."""
+        self._tokens += tokens - 0.05 * self._tokens
+        self._ms += ms - 0.05 * self._ms
+
+
+class Trend:
+    """A running straight line through (x, y) that forgets slowly: what y to expect at an x.
+
+    Until pairs are seen it is `y` at any x; its slope starts at `slope`. What has not been looked at
+    for a while is known less well, so the next pairs count more.
+    """
+
+    def __init__(self, y: float, slope: float, rate: float = 0.06):
+        self._rate, self._slope = rate, slope
+        self._x, self._y, self._seen = 0.0, y, 0
+        self._xx, self._xy = 1.0, slope
+        self._known = _LITTLE
+
+    def saw(self, x: float, y: float) -> None:
+        """Count a pair in."""
+        self._seen += 1
+        if self._seen == 1:
+            self._x = x
+        rate = max(self._rate, 1 / (1 + self._known))
+        self._known += 1
+        dx, dy = x - self._x, y - self._y
+        self._x += rate * dx
+        self._y += rate * dy
+        self._xx += self._rate * (dx * dx - self._xx + 1.0)
+        self._xy += self._rate * (dx * dy - self._xy + self._slope)
+
+    def missed(self) -> None:
+        """A round went by without a pair."""
+        self._known += 0.05 * (_LITTLE - self._known)
+
+    def at(self, x: float) -> float:
+        """What to expect, never below 0."""
+        slope = min(1.0, max(0.0, self._xy / self._xx))
+        return max(0.0, self._y + (slope * (x - self._x) if self._seen else 0.0))
+
+
+class Policy:
+    """Decides a round in three steps: `weigh` the copied tree, `cut` the drafted one, see what came of it.
+
+    Args:
+        gains: accepted tokens a round by skipped layers, as an adapter's card has it; empty without one.
+        costs: what passes cost.
+    """
+
+    def __init__(self, gains: Mapping[int, float], costs: Costs):
+        self.gains, self.costs = dict(gains), costs
+        self.rate: Rate | None = None
+        self._most = max(self.gains.values(), default=0.0)
+        self._known = {"lookup": Reliability(), "s3d": Reliability()}
+        self._brings = Trend(self._most, slope=0.5)
+        self._rows = 9.0
+        self._allowance = _FIRST_TRY
+        self._copy, self._copied = Tree(), 0.0
+        self._price, self._passes = 0.0, np.zeros(0)
+
+    def begin(self) -> None:
+        """Another text is gone on with."""
+        self._allowance = max(self._allowance, _FIRST_TRY)
+
+    def least(self) -> float:
+        """The probability below which no candidate is worth its row; the round's prices are fixed here."""
+        self._passes = self.costs.verify(WIDEST + 1)
+        self.rate = self.rate or Rate(float(self._passes[1]))
+        self._price = self.rate.now
+        return min(0.5, 0.9 * self._price * max(0.0, float(self._passes[9] - self._passes[1])) / 8)
+
+    def weigh(self, copy: Tree) -> tuple[Tree, int | None]:
+        """What of a copied tree is worth verifying, and the skip count at which a draft is better, or None."""
+        self._copy, self._copied, worth = self._cut(copy, "lookup")
+        if not self.gains:
+            return self._copy, None
+        brings = self._brings.at(self._copied)
+        passes = float(np.interp(self._rows, np.arange(len(self._passes)), self._passes))
+
+        def value(skipped: int) -> float:
+            cost = self.costs.draft(skipped) + passes
+            return 1 + brings * self.gains[skipped] / self._most - self._price * cost
+
+        best = max(self.gains, key=value)
+        loss = worth - value(best)
+        if loss < 0:
+            return self._copy, best
+        if loss < self._allowance:
+            self._allowance = 0.0
+            return self._copy, best
+        return self._copy, None
+
+    def cut(self, drafted: Tree) -> Tree:
+        """What of a drafted tree is worth verifying."""
+        return self._cut(drafted, "s3d")[0]
+
+    def _cut(self, tree: Tree, name: str) -> tuple[Tree, float, float]:
+        """The nodes that are worth their rows, the tokens expected of them, and their worth."""
+        likely = np.exp(np.array(tree.scores)) * self._known[name].factor
+        expected = np.concatenate([[0.0], np.cumsum(likely)])
+        worth = 1 + expected - self._price * self._passes[1 : len(tree) + 2]
+        best = int(worth.argmax())
+        return tree.first(best), float(expected[best]), float(worth[best])
+
+    def saw(self, tree: Tree, skipped: int | None, emitted: list[int], draft_ms: float | None, ms: float) -> None:
+        """Learn from a round.
+
+        Args:
+            tree: what was verified.
+            skipped: layers that its draft skipped, None where nothing was drafted.
+            emitted: the round's tokens.
+            draft_ms: what it took until the tree was there; None where the two passes could not be told apart.
+            ms: what it took in all.
+        """
+        assert self.rate is not None
+        if draft_ms is not None:
+            self.costs.saw_verify(len(tree) + 1, ms - draft_ms)
+        elif skipped is not None:
+            self.costs.saw_round(skipped, len(tree) + 1, ms)
+        self.rate.saw(len(emitted), ms)
+        self._known["lookup"].saw(self._copy, emitted)
+        self._allowance += _TRYING * len(emitted)
+        if skipped is None:
+            self._brings.missed()
+            return
+        self._known["s3d"].saw(tree, emitted)
+        if draft_ms is not None:
+            self.costs.saw_draft(skipped, draft_ms)
+        # All skip counts are judged together: what one brought says what the others would have.
+        self._brings.saw(self._copied, (len(emitted) - 1) * self._most / self.gains[skipped])
+        self._rows += 0.1 * (len(tree) + 1 - self._rows)

@@ -1,0 +1,166 @@
+"""Auto's policy on made-up texts whose best fixed setting is known, and the estimates it rests on."""
+
+import math
+
+import numpy as np
+import pytest
+
+from s3d_core.costs import Costs
+from s3d_core.policy import Policy, Reliability, Trend
+from s3d_core.tree import Tree
+
+RIGHT, WRONG = 1, 9
+PLAIN_MS, DRAFT_MS = 5.0, 4.0
+# With every text so much may be lost until it is known what pays, in milliseconds.
+START_MS = 25.0
+
+
+def verify_ms(nodes):
+    """A row costs a twenty-fifth of a plain step, more where another tile begins."""
+    return PLAIN_MS * (1 + 0.04 * nodes + (0.1 if nodes >= 9 else 0.0))
+
+
+def costs(draft_ms=DRAFT_MS):
+    return Costs({rows: verify_ms(rows - 1) for rows in (1, 2, 4, 9, 10, 17, 18, 33)}, {12: draft_ms})
+
+
+class Text:
+    """At every place a copied and a drafted chain with the probability of each step, and how many of each are right.
+
+    Args:
+        copied, drafted: by the place, the steps' probabilities; none for no proposal.
+    """
+
+    def __init__(self, tokens, copied, drafted, seed=0):
+        self.tokens, self._dice = tokens, np.random.default_rng(seed)
+        self.copied = [self._proposal(copied(place)) for place in range(tokens)]
+        self.drafted = [self._proposal(drafted(place)) for place in range(tokens)]
+
+    def _proposal(self, steps):
+        steps = np.array(steps)
+        tree = Tree.chain([RIGHT] * len(steps))
+        tree.scores = np.cumsum(np.log(steps)).tolist() if len(steps) else []
+        right = int(np.cumprod(self._dice.random(len(steps)) < steps).sum())
+        return tree, right
+
+    def fixed(self, name, nodes):
+        """Milliseconds with one setting throughout."""
+        place, ms = 0, 0.0
+        while place < self.tokens:
+            tree, right = getattr(self, name)[place] if name else (Tree(), 0)
+            held = min(nodes, len(tree))
+            ms += verify_ms(held) + (DRAFT_MS if name == "drafted" else 0.0)
+            place += 1 + min(held, right)
+        return ms
+
+    def best(self):
+        """Milliseconds with the best of all fixed settings."""
+        settings = [("", 0), *((name, nodes) for name in ("copied", "drafted") for nodes in range(1, 9))]
+        return min(self.fixed(*setting) for setting in settings)
+
+    def with_policy(self, policy):
+        """Milliseconds with a policy, and the share of rounds that were drafted."""
+        policy.begin()
+        place, ms, rounds, drafts = 0, 0.0, 0, 0
+        while place < self.tokens:
+            policy.least()
+            tree, right = self.copied[place]
+            tree, skipped = policy.weigh(tree)
+            drafted_ms = 0.0
+            if skipped is not None:
+                tree, right = self.drafted[place]
+                tree, drafted_ms = policy.cut(tree), DRAFT_MS
+            emitted = [RIGHT] * min(len(tree), right) + [WRONG]
+            policy.saw(tree, skipped, emitted, drafted_ms, drafted_ms + verify_ms(len(tree)))
+            ms += drafted_ms + verify_ms(len(tree))
+            place, rounds, drafts = place + len(emitted), rounds + 1, drafts + (skipped is not None)
+        return ms, drafts / rounds
+
+
+GOOD_DRAFT, POOR_DRAFT = (0.9, 0.8, 0.7, 0.6), (0.4, 0.2)
+MEMORY, NOTHING = (0.95, 0.95, 0.95, 0.95, 0.95, 0.95), ()
+
+
+def every(count, then, otherwise):
+    return lambda place: then if place % count == 0 else otherwise
+
+
+TEXTS = {
+    "drafts pay": (lambda place: NOTHING, lambda place: GOOD_DRAFT),
+    "drafts pay, some words are copied": (every(9, (0.5, 0.3), NOTHING), lambda place: GOOD_DRAFT),
+    "nothing pays": (lambda place: NOTHING, lambda place: POOR_DRAFT),
+    "copies pay": (lambda place: MEMORY, lambda place: GOOD_DRAFT),
+    "copies pay now and then": (every(3, (0.9, 0.8), NOTHING), lambda place: POOR_DRAFT),
+    "drafts are about as good as nothing": (lambda place: NOTHING, lambda place: (0.75, 0.3)),
+}
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("name", TEXTS)
+def test_no_fixed_setting_is_3_percent_better(name, seed):
+    text = Text(600, *TEXTS[name], seed=seed)
+    spent, _ = text.with_policy(Policy({12: 2.0}, costs()))
+    assert spent <= 1.03 * text.best() + START_MS
+
+
+@pytest.mark.parametrize("first", TEXTS)
+def test_what_paid_in_another_text_is_forgotten(first):
+    """Whatever was written before, drafts that begin to pay are made, and copies that do are taken."""
+    for then in ("drafts pay", "copies pay", "nothing pays"):
+        policy = Policy({12: 2.0}, costs())
+        for seed in range(3):
+            Text(500, *TEXTS[first], seed=seed).with_policy(policy)
+        text = Text(800, *TEXTS[then], seed=9)
+        spent, _ = text.with_policy(policy)
+        assert spent <= 1.03 * text.best() + 2 * START_MS, then
+
+
+@pytest.mark.parametrize("off", [0.6, 1.6])
+def test_drafts_that_were_measured_wrongly_are_soon_known_better(off):
+    text = Text(1500, *TEXTS["drafts pay"])
+    spent, _ = text.with_policy(Policy({12: 2.0}, costs(DRAFT_MS * off)))
+    assert spent <= 1.03 * text.best() + START_MS
+
+
+def test_without_an_adapter_nothing_is_drafted():
+    text = Text(100, *TEXTS["copies pay"])
+    spent, drafts = text.with_policy(Policy({}, costs()))
+    assert drafts == 0
+    assert spent < text.fixed("", 0)
+
+
+def test_tries_cost_a_hundredth_at_most():
+    """Where drafts never pay, the rounds that were drafted in vain are seldom enough."""
+    text = Text(3000, lambda place: NOTHING, lambda place: POOR_DRAFT)
+    policy = Policy({12: 2.0}, costs())
+    text.with_policy(policy)
+    assert text.with_policy(policy)[0] <= 1.012 * text.fixed("", 0) + START_MS
+
+
+def test_reliability_is_the_share_of_what_was_promised_that_came():
+    known, sure = Reliability(), Tree([5, 6], [0, 1], [1, 2], [math.log(0.9), math.log(0.8)])
+    assert known.factor == 1
+    for _ in range(200):
+        known.saw(sure, [5, 7])
+    assert known.factor == pytest.approx(1 / 1.7, abs=0.05)
+    for _ in range(200):
+        # Whether the second would have come is not known, so it promised nothing.
+        known.saw(sure, [7])
+    assert known.factor < 0.1
+    for _ in range(200):
+        known.saw(sure, [5, 6, 9])
+    assert known.factor == pytest.approx(2 / 1.7, abs=0.05)
+
+
+def test_a_trend_finds_the_line_and_forgets_an_old_one():
+    trend = Trend(y=1.5, slope=0.5)
+    assert trend.at(0.7) == 1.5
+    dice = np.random.default_rng(0)
+    for _ in range(600):
+        x = float(dice.uniform(0, 4))
+        trend.saw(x, 1 + 0.6 * x)
+    assert trend.at(1) == pytest.approx(1.6, abs=0.2)
+    assert trend.at(3) == pytest.approx(2.8, abs=0.2)
+    for _ in range(200):
+        trend.saw(float(dice.uniform(0, 4)), 0.2)
+    assert trend.at(2) == pytest.approx(0.2, abs=0.2)

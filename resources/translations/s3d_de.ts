@@ -565,6 +565,73 @@
         </message>
     </context>
     <context>
+        <name>GpuRow</name>
+        <message>
+            <source>PyTorch for your GPU</source>
+            <translation>PyTorch für Ihre GPU</translation>
+        </message>
+        <message>
+            <source>Progress of {name}</source>
+            <translation>Fortschritt von {name}</translation>
+        </message>
+        <message>
+            <source>Get it</source>
+            <translation>Holen</translation>
+        </message>
+        <message>
+            <source>Fetch PyTorch for this GPU; it is used from the next start on</source>
+            <translation>PyTorch für diese GPU holen; es wird ab dem nächsten Start benutzt</translation>
+        </message>
+        <message>
+            <source>Pause</source>
+            <translation>Anhalten</translation>
+        </message>
+        <message>
+            <source>Stop for now; what has come is kept</source>
+            <translation>Vorerst anhalten; was da ist, bleibt</translation>
+        </message>
+        <message>
+            <source>Cancel</source>
+            <translation>Abbrechen</translation>
+        </message>
+        <message>
+            <source>Stop, and delete what has come</source>
+            <translation>Abbrechen und löschen, was schon da ist</translation>
+        </message>
+        <message>
+            <source>Remove</source>
+            <translation>Entfernen</translation>
+        </message>
+        <message>
+            <source>Delete it; from the next start on models run on the processor</source>
+            <translation>Löschen; ab dem nächsten Start rechnet der Prozessor</translation>
+        </message>
+        <message>
+            <source>Resume</source>
+            <translation>Weiter</translation>
+        </message>
+        <message>
+            <source>Try again</source>
+            <translation>Nochmals versuchen</translation>
+        </message>
+        <message>
+            <source>Get it anew</source>
+            <translation>Neu holen</translation>
+        </message>
+        <message>
+            <source>{trouble} Trying again …</source>
+            <translation>{trouble} Neuer Versuch …</translation>
+        </message>
+        <message>
+            <source>{done} of {total}</source>
+            <translation>{done} von {total}</translation>
+        </message>
+        <message>
+            <source>{time} left</source>
+            <translation>noch {time}</translation>
+        </message>
+    </context>
+    <context>
         <name>InstalledRow</name>
         <message>
             <source>in place: {path}</source>

@@ -1,5 +1,11 @@
+"""Fixtures of the decoder's tests."""
+
+import shutil
+from pathlib import Path
+
 import pytest
 import torch
+from core.files import save_folder, save_gguf
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -13,3 +19,22 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Files that tests copy: a model folder and a GGUF file of the same weights."""
+    place = tmp_path_factory.mktemp("made")
+    save_folder(place / "tiny")
+    save_gguf(place / "tiny.gguf")
+    return place
+
+
+@pytest.fixture
+def folder(made, tmp_path) -> Path:
+    return shutil.copytree(made / "tiny", tmp_path / "tiny")
+
+
+@pytest.fixture
+def file(made, tmp_path) -> Path:
+    return shutil.copy2(made / "tiny.gguf", tmp_path / "tiny.gguf")

@@ -5,7 +5,12 @@ from pathlib import Path
 
 import gguf
 import numpy as np
+import pytest
+import torch
 from core.models import build, word_tokenizer
+
+from s3d_core.errors import ModelError
+from s3d_core.load import load
 
 _OUTER = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
 _INNER = {
@@ -129,3 +134,18 @@ def _add_tensor(file: gguf.GGUFWriter, name: str, values: np.ndarray, kind: str)
         file.add_tensor(name, rows.reshape(values.shape[0], -1), raw_dtype=quantized)
     else:
         file.add_tensor(name, gguf.quants.quantize(values, quantized), raw_dtype=quantized)
+
+
+def read(path, dtype=torch.float32):
+    """Load a model on the processor."""
+    return load(path, dtype, torch.device("cpu"), lambda phase, share: None)
+
+
+def refusal(path) -> str:
+    """The sentence with which a path is refused."""
+    with pytest.raises(ModelError) as caught:
+        read(path)
+    said = str(caught.value)
+    assert "\n" not in said
+    assert said.endswith(".")
+    return said

@@ -37,7 +37,7 @@ def load():
 def attempt(ids, first=lambda: None):
     text = []
     try:
-        for done in engine.generate(ids, engine.info.defaults, SamplingSettings(max_tokens=110)):
+        for done in engine.generate(ids, engine.info.defaults, SamplingSettings(max_tokens=400)):
             text.append(done.text)
             if len(text) == 1:
                 first()

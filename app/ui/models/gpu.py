@@ -5,6 +5,7 @@ from PySide6.QtWidgets import QProgressBar
 
 from app.gpu_torch.offer import Now, Offer, Stand
 from app.models.download import Progress
+from app.ui.language import translate
 from app.ui.models import words
 from app.ui.models.rows import ModelRow
 
@@ -15,7 +16,7 @@ class GpuRow(ModelRow):
     """Hidden where there is nothing to offer. It looks by itself while it can be seen."""
 
     def __init__(self, offer: Offer | None = None, parent=None):
-        super().__init__("PyTorch for your GPU", " ", " ", parent)
+        super().__init__(translate("GpuRow", "PyTorch for your GPU"), " ", " ", parent)
         self.setProperty("alone", True)
         self.offer = offer or Offer()
         self.bar = QProgressBar(objectName="Fetch", textVisible=False, maximum=1000)
@@ -65,8 +66,12 @@ class GpuRow(ModelRow):
         self.facts.setVisible(bool(told))
         self.setAccessibleDescription(f"{now.sentence} {told}".strip())
         self._show_bar(now)
-        words_of = {Stand.PAUSED: "Resume", Stand.FAILED: "Try again", Stand.SET_ASIDE: "Get it anew"}
-        self.get.setText(words_of.get(stand, "Get it"))
+        words_of = {
+            Stand.PAUSED: self.tr("Resume"),
+            Stand.FAILED: self.tr("Try again"),
+            Stand.SET_ASIDE: self.tr("Get it anew"),
+        }
+        self.get.setText(words_of.get(stand, self.tr("Get it")))
         self.get.setAccessibleName(f"{self.get.text()}: {self.name}")
         self.get.setVisible(stand in (Stand.OFFERED, Stand.PAUSED, Stand.FAILED, Stand.SET_ASIDE))
         self.pause.setVisible(stand is Stand.RUNNING)
@@ -90,8 +95,14 @@ class GpuRow(ModelRow):
 def _told(step: Progress) -> str:
     """How far it is, in one line."""
     if step.trouble:
-        return f"{step.trouble} Trying again …"
-    amount = f"{words.size(step.done)} of {words.size(step.total)}" if step.total else ""
+        return translate("GpuRow", "{trouble} Trying again …").format(trouble=step.trouble)
+    amount = ""
+    if step.total:
+        amount = translate("GpuRow", "{done} of {total}").format(
+            done=words.size(step.done), total=words.size(step.total)
+        )
     speed = f"{words.size(step.per_second)}/s" if step.per_second > 0 and step.done < step.total else ""
-    left = f"{words.duration(step.seconds_left)} left" if speed and step.seconds_left is not None else ""
+    left = ""
+    if speed and step.seconds_left is not None:
+        left = translate("GpuRow", "{time} left").format(time=words.duration(step.seconds_left))
     return "  ·  ".join(filter(None, (step.phase, amount, speed, left)))

@@ -95,6 +95,14 @@ class Visit:
         """The last of what has these properties, once it is seen."""
         return self.wait(str(wanted), lambda: self.find(**wanted))[-1]
 
+    def wait_still(self, **wanted) -> dict:
+        """The last of what has these properties, once it has stopped moving."""
+        while True:
+            before = self.wait_for(**wanted)
+            time.sleep(0.3)
+            if self.wait_for(**wanted) == before:
+                return before
+
     def wait_gone(self, **wanted) -> None:
         """Wait until nothing has these properties."""
         self.wait(f"the end of {wanted}", lambda: not self.find(**wanted))

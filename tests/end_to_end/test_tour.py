@@ -86,9 +86,8 @@ def ask_regenerate_and_edit(visit: Visit) -> None:
     assert second["parent"] == first["parent"]
     visit.wait_for(kind="control", text="2/2")
 
-    if not visit.find(name="Edit message", enabled=True):
-        visit.scroll(visit.wait_for(name="Conversation"), up=60)  # behind a long answer
-    visit.click(visit.wait_for(name="Edit message", enabled=True))
+    visit.scroll(visit.wait_for(name="Conversation"), up=60)  # it may be behind a long answer, or half so
+    visit.click(visit.wait_still(name="Edit message", enabled=True))
     visit.wait_for(name="Edited message", focus=True)
     visit.press("ctrl+a")
     visit.type("Name three animals.")

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from s3d_core import tokenizer_file
 from s3d_core.errors import ModelError, is_out_of_memory
 from s3d_core.families import ARCHITECTURES
 from s3d_core.gguf import Progress, unpacked
@@ -100,7 +101,10 @@ def load(path: Path, dtype: torch.dtype, device: torch.device, progress: Progres
     progress("Loading the tokenizer", 0.4)
     try:
         config = _config(folder)
-        tokenizer = AutoTokenizer.from_pretrained(folder, config=config, local_files_only=True, trust_remote_code=False)
+        with tokenizer_file.in_steps():
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, config=config, local_files_only=True, trust_remote_code=False
+            )
     except BaseException as error:  # tokenizers raise many kinds, and a panic in Rust is no Exception
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise

@@ -30,6 +30,8 @@ from typing import TextIO
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+from soak_clocks import Metronome, clocks  # noqa: E402
+
 MOST_GROWTH = 0.05
 MOST_FREEZE_MS = 200
 PATIENCE = 600.0
@@ -59,8 +61,8 @@ class Course:
     Attributes:
         looks: one a cycle.
         worst_ms: the longest time that the window's loop was away.
-        own_ms: the same without the time in which the window's or the decoder's thread waited for a processor: the
-            window's own work, and waiting for Python's lock and for the disk.
+        own_ms: the same without the time in which a thread of ours waited for a processor, or the machine let another
+            process stand still too: the window's own work, and waiting for Python's lock and for the disk.
         freezes: how often it was away for more than `MOST_FREEZE_MS` by its own doing.
         opened: the open files at the last look.
         did: how often each thing was done. said: how often each sentence was shown.
@@ -155,15 +157,6 @@ def at_home(home: Path) -> Path:
     return embedded.path()
 
 
-def clock(thread: int) -> tuple[float, float]:
-    """Seconds for which a thread of ours ran, and for which it could have run while others had the processors."""
-    try:
-        ran, waited, _ = Path(f"/proc/self/task/{thread}/schedstat").read_text().split()
-    except (OSError, ValueError):
-        return 0.0, 0.0
-    return int(ran) / 1e9, int(waited) / 1e9
-
-
 def open_files() -> Counter:
     """What the process's open files are called."""
     names: Counter = Counter()
@@ -179,8 +172,7 @@ class Soak:
     def __init__(self, home: Path, model: Path, dice: random.Random, stacks: TextIO | None = None):
         self.home, self.model, self.dice, self.stacks = home, model, dice, stacks
         self.course = Course()
-        self._now = (0.0, 0.0, 0.0, 0.0)
-        self._engine_thread = 0
+        self._now = (0.0, 0.0, {})
         self._due: list[Callable[[], None]] = []
 
     def run(self, seconds: float) -> Course:
@@ -211,8 +203,7 @@ class Soak:
         meter = QTimer(window, interval=5)
         meter.setTimerType(Qt.TimerType.PreciseTimer)
         meter.timeout.connect(self._tick)
-        names = {int(task.name): (task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()}
-        self._engine_thread = next(thread for thread, name in names.items() if name == "engine")
+        self._metronome = Metronome(self.home)
         self._rest()
         meter.start()
         while time.monotonic() - begun < seconds:
@@ -220,6 +211,7 @@ class Soak:
             self.look(time.monotonic() - begun)
         meter.stop()
         faulthandler.cancel_dump_traceback_later()
+        self._metronome.stop()
         window.close()
         self.wait(lambda: self.link.is_closed, "the end")
         return self.course
@@ -370,22 +362,29 @@ class Soak:
     def _count(self, rounds: list) -> None:
         self.course.tokens += sum(len(done.ids) for done in rounds)
 
-    def _rest(self) -> tuple[float, float, float, float]:
-        """The window's loop is here now; returns the seconds since the last time, see `_tick`."""
-        ran, waited = clock(os.getpid())
-        then, self._now = self._now, (time.perf_counter(), ran, waited, clock(self._engine_thread)[1])
+    def _rest(self) -> None:
+        """The window's loop is here now."""
+        self._now = (time.perf_counter(), self._metronome.late(), clocks())
         if self.stacks is not None:
             # Without Python's lock, which the culprit may hold.
             faulthandler.dump_traceback_later(MOST_FREEZE_MS / 2000, file=self.stacks)
-        away, ran, waited, engine_waited = (now - before for now, before in zip(self._now, then, strict=True))
-        return away, ran, waited, engine_waited
 
     def _tick(self) -> None:
-        away, ran, waited, engine_waited = self._rest()
-        # Neither running nor ready to run, it waits for Python's lock, which the decoder's thread may have while that
-        # waits for a processor.
-        own = ran + max(0.0, away - ran - waited - engine_waited)
-        told = f"away {1000 * away:.0f} ms: ran {1000 * ran:.0f}, waited {1000 * waited:.0f}, own {1000 * own:.0f}"
+        last, late, before = self._now
+        self._rest()
+        away, others_late, now = self._now[0] - last, self._now[1] - late, self._now[2]
+        took = {
+            thread: [new - old for new, old in zip(times, before.get(thread, (0.0, 0.0)), strict=True)]
+            for thread, times in now.items()
+        }
+        ran, waited = took.pop(os.getpid())
+        # Neither running nor ready to run, it waits for Python's lock, which another thread may have while that waits
+        # for a processor.
+        rest_waited = sum(times[1] for times in took.values())
+        own = ran + max(0.0, min(away - others_late, away - waited - rest_waited) - ran)
+        parts = {"ran": ran, "waited": waited, "other threads waited": rest_waited, "all were late": others_late}
+        told = f"away {1000 * away:.0f} ms, own {1000 * own:.0f}: "
+        told += ", ".join(f"{name} {1000 * seconds:.0f}" for name, seconds in parts.items())
         if self.stacks is not None and 2000 * away > MOST_FREEZE_MS:
             print(told, file=self.stacks, flush=True)
         if 1000 * own > MOST_FREEZE_MS:

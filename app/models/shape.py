@@ -73,7 +73,7 @@ class Shape:
                 biased=bool(config.get("attention_bias", config.get("model_type") == "qwen2")),
                 context_limit=int(config["max_position_embeddings"]),
             )
-        except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:  # JSON may hold Infinity
             raise ModelError(f"The model's configuration does not say how large it is ({error}).") from error
         sizes = (shape.layers, shape.hidden, shape.intermediate, shape.heads, shape.kv_heads, shape.vocabulary)
         if min(*sizes, shape.head_dim, shape.context_limit) < 1:
@@ -92,7 +92,7 @@ class Shape:
             return _of_gguf(str(path), status.st_size, status.st_mtime_ns)
         try:
             config = json.loads((path / "config.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ModelError(f"{path / 'config.json'} cannot be read; fetch the model again.") from error
         if not isinstance(config, dict):
             raise ModelError(f"{path / 'config.json'} is damaged; fetch the model again.")

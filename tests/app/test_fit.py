@@ -1,6 +1,7 @@
 """The fit estimate: its numbers against measured peaks, its verdicts, and what it offers instead."""
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -119,10 +120,26 @@ def test_a_model_is_refused_only_where_no_context_helps(tmp_path, monkeypatch):
     assert fit.context_for(folder, memory(6)) is None
 
 
-@pytest.mark.parametrize("change", [{"hidden_size": None}, {"num_hidden_layers": 0}, {"vocab_size": "many"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"hidden_size": None},
+        {"num_hidden_layers": 0},
+        {"vocab_size": "many"},
+        {"num_hidden_layers": math.inf},  # JSON as Python reads it may hold Infinity
+        {"head_dim": math.inf},
+        {"num_attention_heads": math.nan},
+    ],
+)
 def test_a_configuration_without_its_sizes_is_refused(change):
     with pytest.raises(ModelError, match="configuration"):
         Shape.from_config(PHI3 | change)
+
+
+def test_a_configuration_that_is_nested_without_end_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text("[" * 100_000)
+    with pytest.raises(ModelError, match="cannot be read"):
+        Shape.of(tmp_path)
 
 
 def test_an_unknown_precision_is_refused():

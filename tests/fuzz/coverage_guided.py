@@ -1,4 +1,4 @@
-"""The readers and the decoder, fuzzed by coverage with atheris (Linux and macOS, Python 3.11 to 3.13):
+"""The readers and the decoder, fuzzed by coverage with atheris (Linux, Python 3.11 to 3.13):
 
     pip install -e ".[fuzz]"
     python tests/fuzz/coverage_guided.py gguf -max_total_time=600

@@ -10,11 +10,12 @@ is the faster one, the half before it and the half behind it are a function each
 import ctypes
 import functools
 
-from s3d_core.kernels import jit, pairs
+from s3d_core.kernels import jit
+from s3d_core.kernels.attention import attend
 from s3d_core.kernels.jit import LANES
 from s3d_core.kernels.layout import Layout, low_kind
 from s3d_core.kernels.skinny import compiled_product
-from s3d_core.kernels.steps import attend, gate_up, gather, turn_heads
+from s3d_core.kernels.steps import gate_up, gather, turn_heads
 from s3d_core.kernels.worker import ARGUMENTS, LINEARS, Shape, Worker
 
 
@@ -41,8 +42,8 @@ def _behind(worker: Worker) -> None:
 def compiled_layer(shape: Shape):
     """A whole layer: a function of (layer, pass, keys, values, mask, threads), the addresses of what
     `LAYER` and `PASS` list, of the cache, and of an additive mask `[rows, masked]`."""
-    before, among = (_before, attend) if not shape.paired else (functools.partial(_before, narrow=True), pairs.attend)
-    return _compile({"layer": (before, among, _behind)}, shape)[0]
+    before = functools.partial(_before, narrow=shape.paired)
+    return _compile({"layer": (before, attend, _behind)}, shape)[0]
 
 
 @functools.cache

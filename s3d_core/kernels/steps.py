@@ -3,7 +3,7 @@
 import math
 
 from s3d_core.kernels import pairs
-from s3d_core.kernels.exponential import exp, exponentials
+from s3d_core.kernels.exponential import exp
 from s3d_core.kernels.jit import LANES
 from s3d_core.kernels.layout import Layout
 from s3d_core.kernels.skinny import call_product
@@ -141,80 +141,4 @@ def gate_up(worker: Worker) -> None:
             down = code.b.fadd(code.number(1.0, LANES), exp(code, code.b.fneg(gate)))
             result = code.b.fmul(code.b.fdiv(gate, down), code.load(code.at(source, up), code.floats(LANES)))
             worker.put(result, code.at(active, code.times(at, worker.unit)))
-    code.barrier()
-
-
-def attend(worker: Worker) -> None:
-    """Attention of each row over the cache, into `normed`: each thread takes turns at (row, key head)."""
-    code, shape, b = worker.code, worker.shape, worker.code.b
-    dim, group = shape.head_dim, shape.heads // shape.kv_heads
-    lanes = math.gcd(dim, LANES)
-    parts = range(0, dim, lanes)
-    vector = code.floats(lanes)
-    code.barrier()  # the other threads' keys and values
-    query, normed, scores = (worker.place(worker.size(name)) for name in ("query", "normed", "scores"))
-    head_stride, line = worker.size("head_stride"), worker.size("score_stride")
-    scores = code.at(scores, code.times(worker.thread, code.times(line, group)))
-    slots = code.add(worker.size("start"), worker.rows)
-    rounded = code.times(b.sdiv(code.add(slots, LANES - 1), code.whole(LANES)), LANES)
-    masks, masked = worker.place(worker.task[4]), worker.size("masked")
-    open_slots = code.add(slots, code.times(masked, -1))
-    scale = code.number(dim**-0.5, lanes)
-
-    with code.loop(worker.thread, code.times(worker.rows, shape.kv_heads), worker.team) as turn:
-        row, head = b.srem(turn, worker.rows), b.sdiv(turn, worker.rows)
-        keys, values = (code.at(worker.place(worker.task[i]), code.times(head, head_stride)) for i in (2, 3))
-        mask = code.at(masks, code.times(code.times(row, masked), 4))
-        queries = []
-        for g in range(group):
-            folded = code.add(code.times(code.add(code.times(head, group), g), worker.rows), row)
-            source = code.at(query, code.times(folded, dim * 4))
-            queries.append([b.fmul(code.load(code.at(source, 4 * d), vector), scale) for d in parts])
-
-        # As many slots at a time as a vector has lanes; what is read behind the last one is never used.
-        with code.loop(0, slots, lanes) as slot:
-            for g in range(group):
-
-                def product(i, keys=keys, query=queries[g], slot=slot):
-                    """Slot i's key times the query, still to be summed over the lanes."""
-                    key = [
-                        code.load(code.at(keys, code.times(code.add(slot, i), dim * 4), 4 * d), vector) for d in parts
-                    ]
-                    total = b.fmul(query[0], key[0])
-                    for one, other in zip(query[1:], key[1:], strict=True):
-                        total = code.call_float("fma", one, other, total)
-                    return total
-
-                place = code.at(scores, code.times(line, g), code.times(slot, 4))
-                code.store(code.sums_of(product, lanes), place)
-        with code.loop(0, masked) as slot:
-            added = code.load(code.at(mask, code.times(slot, 4)), code.f32)
-            for g in range(group):
-                place = code.at(scores, code.times(line, g), code.times(code.add(open_slots, slot), 4))
-                code.store(b.fadd(code.load(place, code.f32), added), place)
-        for g in range(group):
-            exponentials(code, code.at(scores, code.times(line, g)), slots, rounded)
-
-        def weigh(slot, sums, values=values):
-            value = [code.load(code.at(values, code.times(slot, dim * 4), 4 * d), vector) for d in parts]
-            following, totals = [], []
-            for g in range(group):
-                share = code.load(code.at(scores, code.times(line, g), code.times(slot, 4)), code.f32)
-                totals.append(b.fadd(sums[group * len(value) + g], share))
-                share = code.spread(share, lanes)
-                for i, part in enumerate(value):
-                    following.append(code.call_float("fma", share, part, sums[g * len(value) + i]))
-            return following + totals
-
-        # Slot by slot: a tree's hidden slots in between then change nothing, so that a row's result is the
-        # same in every tree, to the last bit.
-        zeros = [code.number(0.0, lanes)] * (group * len(parts)) + [code.number(0.0)] * group
-        sums = code.fold(0, slots, 1, zeros, weigh)
-        for g in range(group):
-            column = code.times(code.add(code.times(head, group), g), dim * worker.unit)
-            goal = code.at(normed, code.times(row, shape.attended * worker.unit), column)
-            inverse = code.spread(b.fdiv(code.number(1.0), sums[group * len(parts) + g]), lanes)
-            for i, d in enumerate(parts):
-                result = b.fmul(sums[g * len(parts) + i], inverse)
-                worker.put(result, code.at(goal, worker.unit * d))
     code.barrier()

@@ -14,13 +14,13 @@ import torch
 from s3d_core.adapter import Adapter
 from s3d_core.candidates import Candidates
 from s3d_core.draft_head import rows_of
+from s3d_core.garden import TOP_K
 from s3d_core.layer import as_tensor
 from s3d_core.recall import Recall
 from s3d_core.target import Target
 from s3d_core.train.objective import Teacher, draft_rows, teach
 from s3d_core.tree import Tree, best_first
 
-_TOP_K = 16
 # As good as every token of a reply has to be the model's first choice; two precisions may part at near ties.
 _GREEDY = 0.98
 
@@ -79,7 +79,7 @@ def accepted(
         known = torch.cat([adapter.vocabulary, ids[: exam.start]]).unique()
         if not adapter.vocabulary.numel():
             known = torch.arange(target.head.shape[0], device=target.device)
-        logits, places = (rows @ rows_of(target.head, known).float().T).topk(min(_TOP_K, len(known)), dim=-1)
+        logits, places = (rows @ rows_of(target.head, known).float().T).topk(min(TOP_K, len(known)), dim=-1)
         tokens = known[places]
         pairs = _pairs(target, adapter, rows, tokens)
         counts: list[list[int]] = [[] for _ in sizes]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from logged import started_log
 
 from app.diagnostics import hooks, log, private
 from app.diagnostics.report import report
@@ -34,13 +35,8 @@ def keep(monkeypatch) -> private.Private:
 @pytest.fixture
 def written(home, keep):
     """Starts the log in an empty home; gives what is in it."""
-    before = logging.getLogger().handlers[:]
-    log.start_log()
-    yield lambda: (home / log.NAME).read_text(encoding="utf-8")
-    for handler in logging.getLogger().handlers[:]:
-        if handler not in before:
-            logging.getLogger().removeHandler(handler)
-            handler.close()
+    with started_log(home) as read:
+        yield read
 
 
 def test_an_error_that_quotes_a_chat_is_logged_without_it(written, keep):

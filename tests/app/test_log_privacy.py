@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from logged import started_log
 from scripted_backend import KEY, ScriptedBackend
 from server.conftest import end
 from ui.scripted import ScriptedEngine, scripted_parts
@@ -42,13 +43,8 @@ def written(home, monkeypatch):
     fresh = Private()
     for module in ("diagnostics.log", "diagnostics.private", "engine.worker", "engine.compare", "server.backend"):
         monkeypatch.setattr(f"app.{module}.private", fresh)
-    before = logging.getLogger().handlers[:]
-    log.start_log()
-    yield lambda: (home / log.NAME).read_text(encoding="utf-8")
-    for handler in logging.getLogger().handlers[:]:
-        if handler not in before:
-            logging.getLogger().removeHandler(handler)
-            handler.close()
+    with started_log(home) as read:
+        yield read
 
 
 @pytest.fixture

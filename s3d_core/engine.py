@@ -38,6 +38,10 @@ _PLAIN_STEPS = 8
 _TEXT_BEFORE = 8
 
 
+# Precisions that are a kind of packed weights.
+_GROUPED: dict[str, Kind] = {"int8": "int8", "int4": "int4"}
+
+
 class Engine:
     """One loaded model with its K/V cache and drafting strategies. Not for use by two threads at once."""
 
@@ -121,13 +125,13 @@ class Engine:
         """
         progress = progress or (lambda phase, share: None)
         place = loading.pick_device(device)
-        kind: Kind | None = "int8" if dtype == "int8" else None
+        kind = _GROUPED.get(dtype)
         if kind and (place.type != "cpu" or not jit.dots_int8()):
-            raise ModelError("Weights of eight bits need a processor with AVX2, on Linux; choose bfloat16.")
+            raise ModelError("Weights of eight or four bits need a processor with AVX2, on Linux; choose bfloat16.")
         loaded = loading.load(Path(path), loading.pick_dtype("bf16" if kind else dtype, place), place, progress)
         jit.keep_in(compiled)
         if not loaded.target.pack(kind) and kind:
-            raise ModelError("This model's matrices cannot be cut into groups of eight-bit weights; choose bfloat16.")
+            raise ModelError("This model's matrices cannot be cut into groups that share a scale; choose bfloat16.")
         progress("Loading the draft adapter", 0.85)
         found, notice = None, None
         if adapter == "auto":

@@ -67,7 +67,7 @@ def pick_dtype(dtype: str, device: torch.device) -> torch.dtype:
     if dtype != "auto":
         if dtype not in known:
             raise ModelError(
-                f"There is no precision called {dtype!r}; choose auto, float32, bfloat16, float16 or int8."
+                f"There is no precision called {dtype!r}; choose auto, float32, bfloat16, float16, int8 or int4."
             )
         return known[dtype]
     if device.type == "cuda":

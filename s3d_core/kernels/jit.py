@@ -257,13 +257,15 @@ class Code:
         one = self.b.insert_element(nothing, scalar, self.ir.Constant(self.i32, 0))
         return self.b.shuffle_vector(one, nothing, self.ir.Constant(self.integers(width), [0] * width))
 
-    def halves(self, vector) -> list:
-        """A vector's lower and upper lanes."""
-        count = vector.type.count // 2
-        return [
-            self.b.shuffle_vector(vector, vector, self.ir.Constant(self.integers(count), list(range(at, at + count))))
-            for at in (0, count)
-        ]
+    def part(self, vector, first: int, count: int):
+        """Some of a vector's lanes."""
+        wanted = self.ir.Constant(self.integers(count), list(range(first, first + count)))
+        return self.b.shuffle_vector(vector, vector, wanted)
+
+    def joined(self, one, other):
+        """A vector of both vectors' lanes."""
+        count = one.type.count + other.type.count
+        return self.b.shuffle_vector(one, other, self.ir.Constant(self.integers(count), list(range(count))))
 
     def external(self, symbol: str, result, arguments: list):
         """A function defined elsewhere, declared once."""

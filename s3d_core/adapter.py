@@ -148,6 +148,8 @@ class Adapter:
                 return Packed(one, room, kind), Packed(other, room, kind)
 
             in_precision = self.to(target.dtype, target.device)
+            # These are multiplied only for tokens that were not seen lately, so they can be widened then.
+            fitted.parent, fitted.child = in_precision.parent, in_precision.child
             fitted.updates = {
                 i: {name: pack(*pair) for name, pair in update.items()} for i, update in in_precision.updates.items()
             }

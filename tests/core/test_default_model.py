@@ -67,8 +67,8 @@ def written(engine, ids, draft, sampling):
 
 def test_the_shipped_adapter_is_in_use(engine):
     assert engine.info.has_adapter, engine.info.notice
-    # The adapter, the draft head and the coherence term's table together.
-    assert engine.info.adapter_bytes <= engine.info.weight_bytes / 8
+    # The adapter, the draft head, the coherence term's table and what is recalled, together.
+    assert engine.info.adapter_bytes == sum(engine.drafting_memory().values()) <= engine.info.weight_bytes / 10
     assert engine.info.defaults.strategy == "auto"
 
 

@@ -90,7 +90,7 @@ def test_a_prompt_file_that_cannot_be_used(home, tmp_path, capsys, content, said
     [
         (("--sweep", "map.jpg"), "give it a name that ends in .png, not 'map.jpg'"),
         (("--sweep", "/no/such/folder/map.png"), "The folder of /no/such/folder/map.png does not exist"),
-        (("--sweep", "map.png", "--exactness", "1,0"), "two studies"),
+        (("--sweep", "map.png", "--exactness", "1,0"), "a study of its own"),
         (("--exactness", "0.5,0"), "1 among them"),
         (("--exactness", "1,1"), "different numbers"),
         (("--exactness", "1,2"), "exactness must be a number from 0 to 1"),

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any, NamedTuple
 
 # Series colours for light and dark ground, told apart by people who see red and green alike too.
 _SERIES = (
@@ -29,8 +30,8 @@ STYLE = (
     "svg .band{opacity:.15}svg .bar{opacity:.28}svg .dot{opacity:.55}"
     + "".join(f"svg .s{n}{{stroke:var(--s{n})}}svg .f{n}{{fill:var(--s{n})}}" for n in range(len(_SERIES)))
 )
-_WIDTH, _RIGHT, _ROW = 760, 24, 30
-_LETTER = 7.2  # of a text's width, on the safe side
+_WIDTH, _RIGHT, _ROW = 520, 20, 30
+_LETTER = 6.9  # of a text's width, on the safe side
 
 
 @dataclass(frozen=True)
@@ -44,44 +45,55 @@ class Spread:
 
 @dataclass(frozen=True)
 class Series:
-    """A line's name and points (x, spread), by ascending x."""
+    """A line's name and points (x, spread), by ascending x, and the number of its colour."""
 
     name: str
     points: Sequence[tuple[float, Spread]]
+    colour: int = 0
 
 
-def bars(rows: Sequence[tuple[str, Spread]], unit: str) -> str:
-    """A bar a row up to the median, with a line from one quartile to the other, and the median in figures."""
-    left = _label_width([name for name, _ in rows])
-    ticks = _ticks(0, max((spread.upper for _, spread in rows), default=1))
+class Row(NamedTuple):
+    """What one row of bars or dots is of, and the number of its colour."""
+
+    name: str
+    found: Any
+    colour: int = 0
+
+
+def bars(rows: Sequence[Row], unit: str) -> str:
+    """A bar a row, up to the median of its `Spread`, a line from quartile to quartile, and the median in figures."""
+    left = _label_width([row.name for row in rows])
+    ticks = _ticks(0, max((row.found.upper for row in rows), default=1))
     scale = _Scale(0, ticks[-1], left, _WIDTH - _RIGHT - 56)
     bottom = 8 + len(rows) * _ROW
     parts = [_columns(scale, ticks, 8, bottom, unit)]
-    for number, (name, spread) in enumerate(rows):
-        middle, colour = 8 + number * _ROW + _ROW / 2, number % len(_SERIES)
+    for number, (name, spread, colour) in enumerate(rows):
+        middle = 8 + number * _ROW + _ROW / 2
         low, at, high = (scale(value) for value in (spread.lower, spread.median, spread.upper))
         parts += [
             _text(left - 10, middle + 4, name, "end"),
             f'<rect class="bar f{colour}" x="{left}" y="{middle - 9:.1f}" width="{at - left:.1f}" height="18" rx="3"/>',
             f'<path class="line s{colour}" d="M{low:.1f} {middle:.1f}H{high:.1f}M{low:.1f} {middle - 5:.1f}v10'
-            f'M{high:.1f} {middle - 5:.1f}v10"/>',
+            f'M{high:.1f} {middle - 5:.1f}v10"/>'
+            if high > low
+            else "",
             f'<circle class="f{colour}" cx="{at:.1f}" cy="{middle:.1f}" r="4"/>',
             _text(max(high, at) + 9, middle + 4, _figure(spread.median)),
         ]
-    return _svg(bottom + 44, parts, f"{unit}: " + ", ".join(f"{n} {_figure(s.median)}" for n, s in rows))
+    return _svg(bottom + 44, parts, f"{unit}: " + ", ".join(f"{row.name} {_figure(row.found.median)}" for row in rows))
 
 
-def dots(rows: Sequence[tuple[str, Sequence[float]]], unit: str, mark: float = 1.0) -> str:
-    """A dot for each value, a row each, with a stroke at the median; a broken line stands at `mark`."""
-    left = _label_width([name for name, _ in rows])
-    values = [value for _, found in rows for value in found] or [mark]
+def dots(rows: Sequence[Row], unit: str, mark: float = 1.0) -> str:
+    """A dot for each of a row's numbers, with a stroke at the median; a broken line stands at `mark`."""
+    left = _label_width([row.name for row in rows])
+    values = [value for row in rows for value in row.found] or [mark]
     ticks = _ticks(min(0.0, *values), max(mark, *values))
     scale = _Scale(ticks[0], ticks[-1], left, _WIDTH - _RIGHT - 56)
     bottom = 8 + len(rows) * _ROW
     parts = [_columns(scale, ticks, 8, bottom, unit)]
     parts.append(f'<path class="mark" d="M{scale(mark):.1f} 4V{bottom}"/>')
-    for number, (name, found) in enumerate(rows):
-        middle, colour = 8 + number * _ROW + _ROW / 2, number % len(_SERIES)
+    for number, (name, found, colour) in enumerate(rows):
+        middle = 8 + number * _ROW + _ROW / 2
         parts.append(_text(left - 10, middle + 4, name, "end"))
         # Dots that would hide each other are moved apart, a little up and down.
         for place, value in enumerate(sorted(found)):
@@ -99,7 +111,7 @@ def lines(series: Sequence[Series], across: str, up: str, *, log: bool = False, 
     """Lines through medians, quartiles as bands; `log` spaces x by its logarithm, `mark` is a line at that height."""
     points = [(x, spread) for one in series for x, spread in one.points]
     xs = sorted({x for x, _ in points})
-    top, bottom, left = 12, 262, 58
+    top, bottom, left = 12, 232, 62
     heights = [spread.upper for _, spread in points] + ([mark] if mark is not None else [])
     ticks = _ticks(0, max(heights, default=1))
     tall = _Scale(0, ticks[-1], bottom, top)
@@ -108,9 +120,9 @@ def lines(series: Sequence[Series], across: str, up: str, *, log: bool = False, 
     spaced = (lambda x: math.log(max(x, 1e-9))) if log else float
     wide = _Scale(spaced(xs[0]), spaced(xs[-1]), left, right) if xs else _Scale(0, 1, left, right)
     parts = []
-    for tick in ticks:
+    for tick, said in zip(ticks, _tick_texts(ticks), strict=True):
         parts.append(f'<path class="grid" d="M{left} {tall(tick):.1f}H{right:.1f}"/>')
-        parts.append(_text(left - 8, tall(tick) + 4, _figure(tick), "end", "faint"))
+        parts.append(_text(left - 8, tall(tick) + 4, said, "end", "faint"))
     shown = -math.inf
     for x in xs:
         at = wide(spaced(x))
@@ -123,8 +135,8 @@ def lines(series: Sequence[Series], across: str, up: str, *, log: bool = False, 
     if mark is not None:
         parts.append(f'<path class="mark" d="M{left} {tall(mark):.1f}H{right:.1f}"/>')
     ends: list[tuple[float, int, str]] = []
-    for number, one in enumerate(series):
-        colour = number % len(_SERIES)
+    for one in series:
+        colour = one.colour
         upper = [f"{wide(spaced(x)):.1f} {tall(spread.upper):.1f}" for x, spread in one.points]
         lower = [f"{wide(spaced(x)):.1f} {tall(spread.lower):.1f}" for x, spread in one.points]
         middle = [f"{wide(spaced(x)):.1f} {tall(spread.median):.1f}" for x, spread in one.points]
@@ -142,7 +154,7 @@ def lines(series: Sequence[Series], across: str, up: str, *, log: bool = False, 
 def heat(cells: Sequence[tuple[int, int, float | None]], across: str, up: str) -> str:
     """Speed-ups by (x, y) as a table of coloured cells: warm below 1, cold above; None is not measured."""
     xs, ys = sorted({x for x, _, _ in cells}), sorted({y for _, y, _ in cells}, reverse=True)
-    left, width, height = 70, min(84, (_WIDTH - 94) // max(1, len(xs))), 44
+    left, width, height = 62, min(72, (_WIDTH - 80) // max(1, len(xs))), 40
     parts = []
     for x, y, value in cells:
         place = left + xs.index(x) * width, 8 + ys.index(y) * height
@@ -172,7 +184,7 @@ class _Scale:
         return self._first + (value - self._low) * self._step
 
 
-def _ticks(low: float, high: float, most: int = 7) -> list[float]:
+def _ticks(low: float, high: float, most: int = 6) -> list[float]:
     """Round numbers from at most `low` to at least `high`."""
     span = max(high - low, 1e-9)
     power = 10.0 ** math.floor(math.log10(span / most))
@@ -182,11 +194,17 @@ def _ticks(low: float, high: float, most: int = 7) -> list[float]:
     return [round((first + i) * step, 10) for i in range(max(1, count) + 1)]
 
 
+def _tick_texts(ticks: Sequence[float]) -> list[str]:
+    """All with as many digits as the one that takes most."""
+    digits = max(len(f"{tick:.10f}".rstrip("0").partition(".")[2]) for tick in ticks)
+    return [f"{tick:,.{digits}f}" for tick in ticks]
+
+
 def _columns(scale: _Scale, ticks: Sequence[float], top: float, bottom: float, unit: str) -> str:
     parts = []
-    for tick in ticks:
+    for tick, said in zip(ticks, _tick_texts(ticks), strict=True):
         parts.append(f'<path class="grid" d="M{scale(tick):.1f} {top}V{bottom}"/>')
-        parts.append(_text(scale(tick), bottom + 17, _figure(tick), "middle", "faint"))
+        parts.append(_text(scale(tick), bottom + 17, said, "middle", "faint"))
     parts.append(_text((scale(ticks[0]) + scale(ticks[-1])) / 2, bottom + 37, unit, "middle", "faint"))
     return "".join(parts)
 

@@ -9,7 +9,7 @@ from html import escape
 from typing import Any
 
 from s3d_core.bench import plots
-from s3d_core.bench.plots import Series, Spread
+from s3d_core.bench.plots import Row, Series, Spread
 
 _STYLE = """
 :root{color-scheme:light dark;--ground:#f6f7f9;--surface:#fff;--line:#d8dce4;--text:#1a1d23;--muted:#565d6b;
@@ -18,15 +18,17 @@ _STYLE = """
 --muted:#a2a9b8;--accent:#8b9bff;--soft:#252933}}
 *{box-sizing:border-box}body{margin:0;background:var(--ground);color:var(--text);
 font:15px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif}
-main{max-width:1080px;margin:0 auto;padding:32px 24px 64px}
+main{max-width:1180px;margin:0 auto;padding:32px 24px 64px}
 h1{font-size:28px;line-height:1.2;margin:0 0 4px}h2{font-size:20px;margin:0 0 4px}h3{font-size:15px;margin:0 0 8px}
 p{margin:0 0 12px}.faint,.note{color:var(--muted)}.note{font-size:13px;max-width:80ch}
 section{background:var(--surface);border:1px solid var(--line);border-radius:12px;padding:22px 24px;margin-top:20px}
 .wide{overflow-x:auto;margin:12px 0}table{border-collapse:collapse;width:100%;font-size:14px;
 font-variant-numeric:tabular-nums}
-th,td{padding:7px 12px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
+th,td{padding:7px 9px;text-align:right;border-bottom:1px solid var(--line)}td{white-space:nowrap}
+th{vertical-align:bottom}
 th:first-child,td:first-child{text-align:left;padding-left:4px}th{color:var(--muted);font-weight:600;font-size:13px}
-tbody tr:last-child td{border-bottom:0}tbody tr:hover{background:var(--soft)}td small{color:var(--muted)}
+tbody tr:last-child td{border-bottom:0}tbody tr:hover{background:var(--soft)}
+td small{color:var(--muted);display:block;line-height:1.2}
 .facts td{white-space:normal;text-align:left;overflow-wrap:anywhere}.facts td:first-child{color:var(--muted);width:13em}
 .tiles{display:flex;flex-wrap:wrap;gap:12px;margin-top:20px}.tile{flex:1 1 160px;background:var(--surface);
 border:1px solid var(--line);border-radius:12px;padding:14px 18px}.tile b{display:block;font-size:26px;line-height:1.25;
@@ -35,6 +37,9 @@ font-variant-numeric:tabular-nums}.tile span{color:var(--muted);font-size:13px}
 .warn{border-left:4px solid #c98a00;padding:8px 14px;background:var(--soft);border-radius:6px;margin-top:16px}
 @media print{section{break-inside:avoid}}
 """
+# The colours of what is drawn in several plots; transformers and llama.cpp have two more.
+_COLOURS = {"s3d": 0, "auto": 1, "lookup": 2, "skip": 3, "plain": 4, "hf": 5, "hf-lookup": 6, "hf-early-exit": 3}
+_LLAMA_COLOUR, _DRAFT_COLOUR, _VERIFY_COLOUR = 7, 2, 3
 
 
 def page(found: dict[str, Any]) -> str:
@@ -101,23 +106,29 @@ def _compared(found: dict) -> str:
     ]
     if read:
         notes.append(f"Of bandwidth: what the weights read take of the {read / 1e9:.1f} GB/s that this machine reads.")
-    speeds = [(r["strategy"], spread) for r in records if (spread := _spread(r["tokens_per_second"]))]
+    speeds = [_row(r, spread) for r in records if (spread := _spread(r["tokens_per_second"]))]
+    peaks = [_row(r, Spread(*[r["peak_bytes"] / 1e6] * 3)) for r in records if r["peak_bytes"]]
     reference = "plain" if any(r["strategy"] == "plain" for r in records) else records[0]["strategy"]
     ratios = [
-        (r["strategy"], [p["ratio"] for p in r["by_prompt"] if p["ratio"]])
-        for r in records
-        if r["strategy"] != reference
+        _row(r, [p["ratio"] for p in r["by_prompt"] if p["ratio"]]) for r in records if r["strategy"] != reference
     ]
     accepted = [
-        Series(f"{r['strategy']} ({r['tokens_per_round']:.2f} a round)", _flat(r["acceptance_per_slot"]))
+        Series(
+            f"{r['strategy']}, {r['tokens_per_round']:.2f} a round",
+            [(k, Spread(*[100 * share] * 3)) for k, share in enumerate(r["acceptance_per_slot"], 1)],
+            _colour(r["strategy"]),
+        )
         for r in records
         if len(r["acceptance_per_slot"]) > 1
     ]
-    drawn = [_figure("Tokens per second", plots.bars(speeds, "tokens/s")) if speeds else ""]
-    if any(values for _, values in ratios):
+    drawn = [_figure("Tokens per second", plots.bars(speeds, "tokens/s"))] if speeds else []
+    if any(row.found for row in ratios):
         drawn.append(_figure(f"Speed over {reference}, prompt by prompt", plots.dots(ratios, f"times {reference}")))
     if accepted:
-        drawn.append(_figure("How often the first k drafts were accepted", plots.lines(accepted, "k", "% of rounds")))
+        drawn.append(_figure("Drafts accepted, and tokens per round",
+                             plots.lines(accepted, "the first so many drafts", "accepted in % of rounds")))  # fmt: skip
+    if peaks:
+        drawn.append(_figure("Peak memory", plots.bars(peaks, "MB")))
     return (
         _tiles(records, reference)
         + _section("Side by side", _table(head, rows), notes)
@@ -162,23 +173,26 @@ def _categories(records: Sequence[dict], reference: str) -> str:
 
 def _curves(found: dict) -> str:
     part, drawn = found["curves"], []
+    drafted, plain = _colour("s3d"), _colour("plain")
     for curve in part["curves"]:
         points, log = curve["points"], curve["name"] in ("context", "tree size")
         if not points:
             continue
 
-        def series(*wanted: tuple[str, str], points: Sequence[dict] = points) -> list[Series]:
+        def series(*wanted: tuple[str, str, int], points: Sequence[dict] = points) -> list[Series]:
             return [
-                Series(name, [(p["x"], spread) for p in points if (spread := _spread(p[key]))]) for key, name in wanted
+                Series(name, [(p["x"], spread) for p in points if (spread := _spread(p[key]))], colour)
+                for key, name, colour in wanted
             ]
 
         across = curve["across"]
         four = [
-            plots.lines(series(("tokens_per_second", "s3d"), ("plain_tokens_per_second", "plain")), across,
-                        "tokens/s", log=log),
-            plots.lines(series(("ratio", "s3d")), across, "times plain", log=log, mark=1.0),
-            plots.lines(series(("tokens_per_round", "s3d")), across, "tokens per round", log=log),
-            plots.lines(series(("draft_ms", "draft"), ("verify_ms", "verify"), ("plain_ms", "plain step")), across,
+            plots.lines(series(("tokens_per_second", "s3d", drafted), ("plain_tokens_per_second", "plain", plain)),
+                        across, "tokens/s", log=log),
+            plots.lines(series(("ratio", "s3d", drafted)), across, "times plain", log=log, mark=1.0),
+            plots.lines(series(("tokens_per_round", "s3d", drafted)), across, "tokens per round", log=log),
+            plots.lines(series(("draft_ms", "draft", _DRAFT_COLOUR), ("verify_ms", "verify", _VERIFY_COLOUR),
+                              ("plain_ms", "plain step", plain)), across,
                         "ms a pass", log=log),
         ]  # fmt: skip
         names = ("Speed", "Speed over plain", "Tokens per round", "Time of a pass")
@@ -322,8 +336,12 @@ def _spread(found: dict) -> Spread | None:
     return Spread(found["quartiles"][0], found["median"], found["quartiles"][1])
 
 
-def _flat(shares: Sequence[float]) -> list[tuple[float, Spread]]:
-    return [(k, Spread(100 * share, 100 * share, 100 * share)) for k, share in enumerate(shares, 1)]
+def _row(record: dict, found: Any) -> Row:
+    return Row(record["strategy"], found, _colour(record["strategy"]))
+
+
+def _colour(name: str) -> int:
+    return _COLOURS.get(name, _LLAMA_COLOUR)
 
 
 def _plain(value: Any) -> str:

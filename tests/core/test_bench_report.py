@@ -133,7 +133,7 @@ def test_light_and_dark_have_colours_for_all_that_is_drawn():
 
 def test_the_drawings_are_whole():
     drawn = re.findall(r"<svg.*?</svg>", page(everything()), re.DOTALL)
-    assert len(drawn) == 8
+    assert len(drawn) == 9
     for one in drawn:
         ElementTree.fromstring(one)
         assert "nan" not in one
@@ -159,13 +159,13 @@ def places(drawn, tag, *names):
 
 
 def test_bars_are_as_long_as_their_medians():
-    drawn = plots.bars([("a", Spread(8, 10, 12)), ("b", Spread(19, 20, 21))], "tokens/s")
+    drawn = plots.bars([plots.Row("a", Spread(8, 10, 12)), plots.Row("b", Spread(19, 20, 21), 1)], "tokens/s")
     (first,), (second,) = places(drawn, "rect", "width")
     assert second == pytest.approx(2 * first, rel=0.01)
 
 
 def test_dots_stand_by_their_values():
-    drawn = plots.dots([("a", [1.0, 2.0, 3.0])], "times plain")
+    drawn = plots.dots([plots.Row("a", [1.0, 2.0, 3.0])], "times plain")
     one, two, three = (x for (x,) in places(drawn, "circle", "cx"))
     assert two - one == pytest.approx(three - two, abs=0.11)
 

@@ -24,8 +24,7 @@ _TREES = (1, 2, 4, 8, 12, 16, 24, 32, 48, MAX_TREE_SIZE)
 _STEPS = 10
 # A text of twice the length takes at most so many times as long: reading it costs more than its length.
 _GROWTH = 3.0
-_QUESTION = "\n\nSum up what is said above, with all that matters."
-_QUESTION_TOKENS = 32
+_QUESTION = "Sum up what is said above, with all that matters."
 
 
 @dataclass
@@ -192,14 +191,14 @@ def _contexts(curve, engine, plain, run, questions, sampling, end, tell, stopped
 def long_prompt(engine: Engine, texts: Sequence[str], length: int) -> list[int]:
     """A chat of exactly `length` tokens: the texts, over and over, cut, and at last what to do with them."""
     body = "\n\n".join(texts)
-    times = 1 + length // max(1, engine.count_text(body))
-    said = {"role": "user", "content": "\n\n".join([body] * times) + _QUESTION}
-    ids = engine.chat_ids([said])
-    while len(ids) < length:
-        said["content"] = body + "\n\n" + said["content"]
-        ids = engine.chat_ids([said])
-    end = min(_QUESTION_TOKENS, length)
-    return ids[: length - end] + ids[-end:]
+    ending, other = (engine.chat_ids([{"role": "user", "content": said}]) for said in (_QUESTION, body))
+    # What the template puts before a question is what chats have in common.
+    pairs = zip(ending, other, strict=False)
+    begun = next((i for i, (one, another) in enumerate(pairs) if one != another), min(len(ending), len(other)))
+    filling = engine.tokenizer(body + "\n\n", add_special_tokens=False)["input_ids"]
+    room = max(0, length - len(ending))
+    filled = (filling * (1 + room // len(filling)))[:room]
+    return [*ending[:begun], *filled, *ending[begun:]][-length:]
 
 
 def table(curves: Sequence[Curve]) -> str:

@@ -35,7 +35,7 @@ border:1px solid var(--line);border-radius:12px;padding:14px 18px}.tile b{displa
 font-variant-numeric:tabular-nums}.tile span{color:var(--muted);font-size:13px}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(420px,100%),1fr));gap:24px 28px;margin-top:14px}
 .warn{border-left:4px solid #c98a00;padding:8px 14px;background:var(--soft);border-radius:6px;margin-top:16px}
-@media print{section{break-inside:avoid}}
+section>svg{max-width:640px}@media print{section{break-inside:avoid}}
 """
 # The colours of what is drawn in several plots; transformers and llama.cpp have two more.
 _COLOURS = {"s3d": 0, "auto": 1, "lookup": 2, "skip": 3, "plain": 4, "hf": 5, "hf-lookup": 6, "hf-early-exit": 3}
@@ -244,14 +244,14 @@ def _sweep(found: dict) -> str:
 
 def _exactness(found: dict) -> str:
     positions = found["exactness"]["positions"]
-    keys = [key for key in positions[0] if not isinstance(positions[0][key], dict | list)]
-    rows = [[_plain(p[key]) for key in keys] for p in positions]
+    keys = [key for key, value in positions[0].items() if not isinstance(value, dict) or "median" in value]
+    rows = [[_quartiles(p[key], 2) if isinstance(p[key], dict) else _plain(p[key]) for key in keys] for p in positions]
     return _section("What relaxing costs", _table([key.replace("_", " ") for key in keys], rows))
 
 
 def _startup(found: dict) -> str:
     part = found["startup"]
-    head = ["process", "first token", "to the end", "peak memory", "held at the end"]
+    head = ["process", "first token", "to the end", "peak memory", "held while it answers"]
     rows = [
         [escape(p["what"]), *(_quartiles(p[key], 2, " s") for key in ("first_token_s", "whole_s")),
          *(_quartiles(p[key], 0, " MB", 1e6) for key in ("peak_bytes", "held_bytes"))]
@@ -345,6 +345,8 @@ def _colour(name: str) -> int:
 
 
 def _plain(value: Any) -> str:
+    if value is None:
+        return "-"
     if isinstance(value, float):
         return f"{value:.4g}"
     return escape(", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))

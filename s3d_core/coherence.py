@@ -17,7 +17,7 @@ from s3d_core.adapter import Adapter
 from s3d_core.target import Target
 
 # Tokens whose vectors are kept; some rounds' candidates fit in any case.
-_ROOM = 1024
+_ROOM = 512
 _LARGEST = float(np.finfo(np.float16).max)
 
 

@@ -54,7 +54,7 @@ def page(found: dict[str, Any]) -> str:
         for text in (
             where.get("dtype"),
             f"on {where['device']}" if "device" in where else None,
-            f"{where['threads']} threads" if "threads" in where else None,
+            f"{where['threads']} thread{'s' * (where['threads'] > 1)}" if "threads" in where else None,
             found.get("date"),
         )
         if text
@@ -126,7 +126,7 @@ def _compared(found: dict) -> str:
         drawn.append(_figure(f"Speed over {reference}, prompt by prompt", plots.dots(ratios, f"times {reference}")))
     if accepted:
         drawn.append(_figure("Drafts accepted, and tokens per round",
-                             plots.lines(accepted, "the first so many drafts", "accepted in % of rounds")))  # fmt: skip
+                             plots.lines(accepted, "the first so many drafts", "% of the rounds that tried")))  # fmt: skip
     if peaks:
         drawn.append(_figure("Peak memory", plots.bars(peaks, "MB")))
     return (

@@ -196,7 +196,7 @@ class Adapter:
                 tensors["coherence.child"],
                 updates,
                 tensors.get("vocabulary", torch.zeros(0)).to(torch.int64),
-                tensors["calibration"].float(),
+                tensors["calibration"].float().clone(),  # else the whole file stays mapped for it
                 card,
             )
         except (OSError, SafetensorError, KeyError, ValueError) as error:

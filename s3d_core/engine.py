@@ -139,6 +139,7 @@ class Engine:
         progress("Measuring plain decoding", 0.9)
         engine.measure_plain()
         engine.measure_auto()
+        pages.trim()  # what loading and measuring freed
         progress("Ready", 1.0)
         return engine
 

@@ -21,7 +21,7 @@ _DRAFTING, _PLAIN = "s3d ask, drafting", "s3d ask, plain, without an adapter"
 _LIBRARIES = "the engine and the libraries of a load"
 _IMPORTS = {
     "import s3d_core.engine": "import s3d_core.engine",
-    _LIBRARIES: "import s3d_core.engine; from transformers import AutoModelForCausalLM, AutoTokenizer",
+    _LIBRARIES: "import s3d_core.engine; from transformers import LlamaForCausalLM, PreTrainedTokenizerFast",
     "import app.ui.window": "import app.ui.window",
 }
 _SAYS_SO = "; print('.', flush=True)"
@@ -70,9 +70,9 @@ def report(runs: dict[str, list["Run"]], engine: "Engine") -> dict[str, Any]:
     records = {what: processes.record(what, found) for what, found in runs.items()}
     weights, counted = engine.info.weight_bytes, engine.drafting_memory()
     libraries, plain, drafting = (_median(records, what, "peak_bytes") for what in (_LIBRARIES, _PLAIN, _DRAFTING))
-    held_plain, held_drafting = (_median(records, what, "held_bytes") for what in (_PLAIN, _DRAFTING))
+    own_plain, own_drafting = (_median(records, what, "own_bytes") for what in (_PLAIN, _DRAFTING))
     on_cpu = engine.target.device.type == "cpu"
-    more = held_drafting - held_plain if held_plain and held_drafting and counted and on_cpu else None
+    more = own_drafting - own_plain if own_plain and own_drafting and counted and on_cpu else None
     compiled = places.compiled_dir()
     return {
         "starts": len(runs[_PLAIN]),
@@ -95,11 +95,11 @@ def report(runs: dict[str, list["Run"]], engine: "Engine") -> dict[str, Any]:
 
 def table(found: dict[str, Any]) -> str:
     """The report as tables for a terminal."""
-    head = ("process", "first token", "to the end", "peak memory", "held answering")
+    head = ("process", "first token", "to the end", "peak memory", "of its own")
     rows = [head]
     for p in found["processes"]:
         seconds = [_shown(p[key]["median"], " s", 1, 2) for key in ("first_token_s", "whole_s")]
-        sizes = [_shown(p[key]["median"], " MB", 1e6, 0) for key in ("peak_bytes", "held_bytes")]
+        sizes = [_shown(p[key]["median"], " MB", 1e6, 0) for key in ("peak_bytes", "own_bytes")]
         rows.append((p["what"], *seconds, *sizes))
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

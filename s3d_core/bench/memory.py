@@ -49,10 +49,12 @@ class HighWater:
 
 
 def marks(status: Path = _STATUS) -> dict[str, int]:
-    """A process's memory in bytes as Linux tells it: `VmRSS` is held now, `VmHWM` was the most.
+    """A process's memory in bytes as Linux tells it.
+
+    `VmRSS` is held now, of which `RssAnon` is the process's own and the rest pages of files; `VmHWM` was the most.
 
     Raises:
         OSError: the process is gone, or the system is another.
     """
     lines = (line.split() for line in status.read_text(encoding="utf-8").splitlines())
-    return {line[0][:-1]: int(line[1]) * 1024 for line in lines if line and line[0] in ("VmRSS:", "VmHWM:")}
+    return {line[0][:-1]: int(line[1]) * 1024 for line in lines if line and line[0] in ("VmRSS:", "VmHWM:", "RssAnon:")}

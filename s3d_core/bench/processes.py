@@ -24,7 +24,8 @@ class Run:
         first_s: from its start to the first byte on stdout; None where there was none.
         whole_s: to its end.
         peak_bytes: the most memory it held (the system's own mark, which no short peak escapes).
-        held_bytes: the most it held once it had said something. None where the system does not tell, as `peak_bytes`.
+        own_bytes: the most it held for itself, pages of files left out, once it had said something. None where the
+            system does not tell, as `peak_bytes`.
         out, err: what it wrote.
     """
 
@@ -32,7 +33,7 @@ class Run:
     first_s: float | None
     whole_s: float
     peak_bytes: int | None
-    held_bytes: int | None
+    own_bytes: int | None
     out: str
     err: str
 
@@ -79,7 +80,7 @@ def run(
     for reader in readers:
         reader.start()
     status = Path(f"/proc/{process.pid}/status")
-    peak, held = 0, 0
+    peak, own = 0, 0
     try:
         while process.poll() is None:
             try:
@@ -88,7 +89,7 @@ def run(
                 found = {}
             peak = max(peak, found.get("VmHWM", 0))
             if first:
-                held = max(held, found.get("VmRSS", 0))
+                own = max(own, found.get("RssAnon", 0))
             if stopped():
                 return None
             time.sleep(_LOOK_EVERY)
@@ -100,7 +101,7 @@ def run(
         out.close()
         err.close()
     texts = {name: text.decode("utf-8", "replace") for name, text in said.items()}
-    return Run(process.returncode, first[0] if first else None, whole, peak or None, held or None, **texts)
+    return Run(process.returncode, first[0] if first else None, whole, peak or None, own or None, **texts)
 
 
 def _end(process: subprocess.Popen) -> None:
@@ -125,5 +126,5 @@ def record(what: str, runs: Sequence[Run]) -> dict[str, Any]:
         "first_token_s": of([r.first_s for r in runs]),
         "whole_s": of([r.whole_s for r in runs]),
         "peak_bytes": of([r.peak_bytes for r in runs]),
-        "held_bytes": of([r.held_bytes for r in runs]),
+        "own_bytes": of([r.own_bytes for r in runs]),
     }

@@ -125,8 +125,8 @@ def _compared(found: dict) -> str:
     if any(row.found for row in ratios):
         drawn.append(_figure(f"Speed over {reference}, prompt by prompt", plots.dots(ratios, f"times {reference}")))
     if accepted:
-        drawn.append(_figure("Drafts accepted, and tokens per round",
-                             plots.lines(accepted, "the first so many drafts", "% of the rounds that tried")))  # fmt: skip
+        shares = plots.lines(accepted, "the first so many drafts", "% of the rounds that tried")
+        drawn.append(_figure("Drafts accepted, and tokens per round", shares))
     if peaks:
         drawn.append(_figure("Peak memory", plots.bars(peaks, "MB")))
     return (
@@ -251,10 +251,10 @@ def _exactness(found: dict) -> str:
 
 def _startup(found: dict) -> str:
     part = found["startup"]
-    head = ["process", "first token", "to the end", "peak memory", "held while it answers"]
+    head = ["process", "first token", "to the end", "peak memory", "of its own"]
     rows = [
         [escape(p["what"]), *(_quartiles(p[key], 2, " s") for key in ("first_token_s", "whole_s")),
-         *(_quartiles(p[key], 0, " MB", 1e6) for key in ("peak_bytes", "held_bytes"))]
+         *(_quartiles(p[key], 0, " MB", 1e6) for key in ("peak_bytes", "own_bytes"))]
         for p in part["processes"]
     ]  # fmt: skip
     drafting = part["drafting"]
@@ -268,7 +268,8 @@ def _startup(found: dict) -> str:
         counted.append(
             ["measured, drafting against plain", _megabytes(measured, 2), _percent(drafting["measured_share"], 2)]
         )
-    notes = [f"{part['starts']} starts of each, in turn; medians, quartiles in brackets."]
+    notes = [f"{part['starts']} starts of each, in turn; medians, quartiles in brackets. Of its own: what a "
+             "process held while it answered, pages of files left out."]  # fmt: skip
     if part.get("copies") is not None:
         notes.append(
             f"The model has {part['model_bytes'] / 1e6:,.0f} MB of weights; the plain process grew at its peak by "

@@ -64,7 +64,7 @@ def test_a_processs_life_is_measured_from_outside():
     assert found.peak_bytes > 150 * _MB
     # The parent has torch; a child's peak is its own and not what it inherited before it became another program.
     assert found.peak_bytes < marks()["VmHWM"] + 150 * _MB - 60 * _MB
-    assert found.held_bytes > 150 * _MB
+    assert found.own_bytes > 150 * _MB
 
 
 def test_a_process_that_is_not_wanted_any_more_is_ended():
@@ -79,4 +79,4 @@ def test_starts_are_told_as_medians():
     assert (found["what"], found["starts"]) == ("a start", 3)
     assert found["first_token_s"] == {"median": 2, "quartiles": [1.5, 5.5]}
     assert found["peak_bytes"]["median"] == 20
-    assert found["held_bytes"]["median"] is None
+    assert found["own_bytes"]["median"] is None

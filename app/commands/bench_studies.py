@@ -101,6 +101,8 @@ def _curves(args, engine: "Engine", rows: Sequence[Prompt], sampling: SamplingSe
           f"{sampling.max_tokens} tokens, each point beside plain decoding; medians")  # fmt: skip
     print(table(curves))
     whole = found | {"prompts": len(questions), "settings": as_dict(draft) | as_dict(sampling)}
+    # What the model was made for, or less where --context or the memory sets a limit.
+    whole |= {"context_limit": engine.context_limit}
     return {"curves": whole | {"curves": [curve.record() for curve in curves]}}
 
 

@@ -210,7 +210,8 @@ def _curves(found: dict) -> str:
         f"{part['settings']['max_tokens']} tokens; medians over prompts, bands from quartile to quartile. "
         f"What a curve does not vary: {part['settings']['skipped']} layers skipped, "
         f"{part['settings']['draft_length']} tokens drafted, {part['settings']['tree_size']} candidates of a "
-        f"probability of at least {part['settings']['least_probability']:g}."
+        f"probability of at least {part['settings']['least_probability']:g}. "
+        f"Contexts go up to {part['context_limit']:,} tokens, the reply included: what the model was made for, or less where the memory or --context sets a limit."
     )
     return _section("Scaling curves", "", [note]) + "".join(drawn)
 

@@ -95,7 +95,7 @@ def report(runs: dict[str, list["Run"]], engine: "Engine") -> dict[str, Any]:
 
 def table(found: dict[str, Any]) -> str:
     """The report as tables for a terminal."""
-    head = ("process", "first token", "to the end", "peak memory", "of its own")
+    head = ("process", "first token, or imported", "to the end", "peak memory", "of its own")
     rows = [head]
     for p in found["processes"]:
         seconds = [_shown(p[key]["median"], " s", 1, 2) for key in ("first_token_s", "whole_s")]

@@ -211,7 +211,8 @@ def _curves(found: dict) -> str:
         f"What a curve does not vary: {part['settings']['skipped']} layers skipped, "
         f"{part['settings']['draft_length']} tokens drafted, {part['settings']['tree_size']} candidates of a "
         f"probability of at least {part['settings']['least_probability']:g}. "
-        f"Contexts go up to {part['context_limit']:,} tokens, the reply included: what the model was made for, or less where the memory or --context sets a limit."
+        f"Contexts go up to {part['context_limit']:,} tokens, the reply included: what the model was "
+        "made for, or less where the memory or --context sets a limit."
     )
     return _section("Scaling curves", "", [note]) + "".join(drawn)
 
@@ -252,7 +253,7 @@ def _exactness(found: dict) -> str:
 
 def _startup(found: dict) -> str:
     part = found["startup"]
-    head = ["process", "first token", "to the end", "peak memory", "of its own"]
+    head = ["process", "first token, or imported", "to the end", "peak memory", "of its own"]
     rows = [
         [escape(p["what"]), *(_quartiles(p[key], 2, " s") for key in ("first_token_s", "whole_s")),
          *(_quartiles(p[key], 0, " MB", 1e6) for key in ("peak_bytes", "own_bytes"))]

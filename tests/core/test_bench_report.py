@@ -101,7 +101,8 @@ def test_everything_measured_is_on_the_page():
     for words in (
         "S3D Bench: a model", "Side by side", "over plain", "peak memory", "300 MB", "Tokens per second", "By category",
         "Scaling curves", "By context", "Not reached in the time: 1,024.", "Sweep", "What relaxing costs",
-        "Start-up and memory", "1.04 times", "What drafting adds", "8.00%", "9.00%", "stopped", "tree size", "up to 2,048 tokens",
+        "Start-up and memory", "1.04 times", "What drafting adds", "8.00%", "9.00%", "stopped", "tree size",
+        "up to 2,048 tokens",
     ):  # fmt: skip
         assert words in shown, words
 

@@ -34,7 +34,7 @@ _DRIVER = 500 * _MIB
 # Rows that the prompt is read in, and a cache's first size and its growth (see `s3d_core.cache`).
 _CHUNK, _FIRST_SLOTS = 256, 256
 # A draft adapter: two bytes a number, at most this or 2% of the model in 16 bits; and the narrow output head.
-_ADAPTER_BYTES, _ADAPTER_SHARE, _HEAD_SHARE = 20_000_000, 0.02, 8
+_ADAPTER_BYTES, _ADAPTER_SHARE, _HEAD_SHARE = 20_000_000, 0.02, 10
 
 
 class Verdict(Enum):

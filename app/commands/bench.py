@@ -9,6 +9,7 @@ from pathlib import Path
 
 from app.commands import bench_studies, options
 from app.models import places
+from app.models.precision import said
 from app.terminal import ProgressLine
 from s3d_core.errors import PromptError, SettingError
 from s3d_core.prompts import read_prompts
@@ -90,6 +91,7 @@ def run(args: argparse.Namespace) -> int:
     print(
         f"{info.name}, {info.dtype} on {info.device}: {len(prompts)} prompts, {args.max_tokens} tokens at most; medians"
     )
+    print(said(args.choice, info.dtype))
     print(table(records))
     print(f"Memory is read at {bandwidth / 1e9:.0f} GB/s; of bandwidth: what the weights read take of it.")
     whole = {"model": info.name, "dtype": info.dtype, "device": info.device, "threads": _threads()}

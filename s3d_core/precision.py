@@ -138,13 +138,15 @@ def _taken_in_turn(runs: dict[tuple[str, int], Callable[[], None]], progress: Pr
             bisect.insort(taken[key], 1000 * (time.perf_counter() - start))
             seconds = time.perf_counter() - began
             progress("Measuring what is fastest here", min(1.0, 0.5 + 0.5 * seconds / _MOST_SECONDS))
-        if turn + 1 >= _FEWEST and (seconds > _MOST_SECONDS or (seconds > _SECONDS and _is_steady(taken))):
+            if turn and seconds > _MOST_SECONDS:
+                return taken
+        if turn + 1 >= _FEWEST and seconds > _SECONDS and _is_steady(taken):
             break
     return taken
 
 
 def _is_steady(taken: dict[tuple[str, int], list[float]]) -> bool:
-    return all(times[1] <= _STEADY * times[0] for times in taken.values())
+    return all(len(times) > 1 and times[1] <= _STEADY * times[0] for times in taken.values())
 
 
 def _packs(shapes: Sequence[tuple[int, int]], kind: Kind) -> bool:

@@ -194,6 +194,17 @@
         </message>
     </context>
     <context>
+        <name>ChatSession</name>
+        <message>
+            <source>The message is deleted.</source>
+            <translation>Die Nachricht ist gelöscht.</translation>
+        </message>
+        <message>
+            <source>Undo</source>
+            <translation>Rückgängig</translation>
+        </message>
+    </context>
+    <context>
         <name>Chats</name>
         <message>
             <source>New chat</source>
@@ -926,6 +937,22 @@
         <message>
             <source>Edit message</source>
             <translation>Nachricht bearbeiten</translation>
+        </message>
+        <message>
+            <source>Delete this answer; what follows stays</source>
+            <translation>Diese Antwort löschen; was folgt, bleibt</translation>
+        </message>
+        <message>
+            <source>Delete this message; what follows stays</source>
+            <translation>Diese Nachricht löschen; was folgt, bleibt</translation>
+        </message>
+        <message>
+            <source>Delete answer</source>
+            <translation>Antwort löschen</translation>
+        </message>
+        <message>
+            <source>Delete message</source>
+            <translation>Nachricht löschen</translation>
         </message>
         <message>
             <source>Version {place} of {branches}</source>
@@ -1710,6 +1737,10 @@
             <translation>Rückgängig</translation>
         </message>
         <message>
+            <source>{name} (copy)</source>
+            <translation>{name} (Kopie)</translation>
+        </message>
+        <message>
             <source>Open</source>
             <translation>Öffnen</translation>
         </message>
@@ -1724,6 +1755,10 @@
         <message>
             <source>Pin</source>
             <translation>Anheften</translation>
+        </message>
+        <message>
+            <source>Duplicate</source>
+            <translation>Duplizieren</translation>
         </message>
         <message>
             <source>Copy as Markdown</source>

@@ -41,7 +41,7 @@ ELSEWHERE = {
 }
 # Names, units, and what stands for a picture in markdown that is read without Qt.
 NAMES = {"S3D Chat", "hf_…", "[picture: {}]", "S3D"}
-UNITS = re.compile(r"[{}. ]+|GB|MB|min|s")
+UNITS = re.compile(r"[{}. ]+|GB|MB|min|ms|s")
 QUIET = re.compile(r"(background|color): ")
 
 

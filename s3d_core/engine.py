@@ -123,7 +123,7 @@ class Engine:
         place = loading.pick_device(device)
         kind: Kind | None = "int8" if dtype == "int8" else None
         if kind and (place.type != "cpu" or not jit.dots_int8()):
-            raise ModelError("Weights of eight bits need a processor with AVX512-VNNI, on Linux; choose bfloat16.")
+            raise ModelError("Weights of eight bits need a processor with AVX2, on Linux; choose bfloat16.")
         loaded = loading.load(Path(path), loading.pick_dtype("bf16" if kind else dtype, place), place, progress)
         jit.keep_in(compiled)
         if not loaded.target.pack(kind) and kind:

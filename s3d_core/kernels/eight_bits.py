@@ -1,8 +1,8 @@
-"""Weights and rows as whole numbers of eight bits, multiplied four by four (AVX512-VNNI).
+"""Weights and rows as whole numbers of eight bits, multiplied four by four (see `fours`).
 
 Half of bfloat16's bytes to read and half of its instructions. 16 to 64 successive inputs share a scale, their largest
-number divided by 127, weights and rows alike, so that one large number spoils only its group. The instruction wants one
-side without a sign: weights are stored plus 128, and a row's sum begins at -128 times the sum of the row's own numbers.
+number divided by 127, weights and rows alike, so that one large number spoils only its group. Weights are stored plus
+128, without a sign; where they are multiplied so, a row's sum begins at -128 times the sum of the row's own numbers.
 Within a group sums are exact, and groups are added in order, so that a row's result does not depend on its company.
 """
 
@@ -11,10 +11,11 @@ import functools
 import torch
 
 from s3d_core.kernels import jit
+from s3d_core.kernels.fours import BIAS, fours
 from s3d_core.kernels.jit import LANES, Code
 from s3d_core.kernels.layout import Layout
 
-_BIAS, _MOST = 128, 127.0
+_MOST = 127.0
 # What a quantised row takes beside its numbers: a scale and a start, four bytes each, for every group.
 _GROUP_BYTES = 8
 
@@ -32,7 +33,7 @@ def quantised(weight: torch.Tensor, layout: Layout) -> tuple[torch.Tensor, torch
     # Rounded up: no weight may be more than 127 scales.
     narrow = torch.where(narrow.float() < scale, torch.nextafter(narrow, torch.tensor(torch.inf).bfloat16()), narrow)
     steps = grouped / narrow.float().clamp(min=torch.finfo(torch.float32).tiny)[:, :, None]
-    return (steps.round() + _BIAS).to(torch.uint8).flatten(1), narrow
+    return (steps.round() + BIAS).to(torch.uint8).flatten(1), narrow
 
 
 def pack_into(blocks: torch.Tensor, layout: Layout, weight: torch.Tensor, places: torch.Tensor) -> None:
@@ -47,7 +48,7 @@ def pack_into(blocks: torch.Tensor, layout: Layout, weight: torch.Tensor, places
 def unpacked(blocks: torch.Tensor, layout: Layout) -> torch.Tensor:
     """The weight `[out, in]` that blocks stand for, float32."""
     scales, numbers = _parts(blocks, layout)
-    rows = (numbers.float() - _BIAS).transpose(1, 2).flatten(2).flatten(0, 1)
+    rows = (numbers.float() - BIAS).transpose(1, 2).flatten(2).flatten(0, 1)
     factors = scales.float().transpose(1, 2).flatten(0, 1)
     return (rows.unflatten(1, (layout.groups, layout.group)) * factors[:, :, None]).flatten(1)
 
@@ -72,7 +73,7 @@ def write_row(code: Code, layout: Layout, block, lane, goal) -> None:
             )
             for i in range(4):
                 byte = b.and_(b.lshr(word, code.ir.Constant(code.i32, 8 * i)), code.ir.Constant(code.i32, 255))
-                value = b.sitofp(b.sub(byte, code.ir.Constant(code.i32, _BIAS)), code.f32)
+                value = b.sitofp(b.sub(byte, code.ir.Constant(code.i32, BIAS)), code.f32)
                 code.store(b.fmul(value, scale), code.at(goal, code.times(quad, 16), 4 * i))
 
 
@@ -109,7 +110,7 @@ def compiled_quantiser(into: int) -> str:
             number = b.fptosi(code.call_float("rint", b.fmul(value, inverse)), whole)
             total = b.add(total, number)
             code.store(b.trunc(number, code.integers(LANES, 8)), code.at(scratch, at, LANES * i), 1)
-        start = b.mul(b.call(summed, [total]), code.ir.Constant(code.i32, -_BIAS))
+        start = b.mul(b.call(summed, [total]), code.ir.Constant(code.i32, -fours(code).offset))
         scales = code.at(scratch, code.times(rows, into))
         at = code.times(code.add(code.times(row, layout.groups), group), 4)
         code.store(b.fdiv(most, code.number(_MOST)), code.at(scales, at))
@@ -129,7 +130,8 @@ def multiply(code: Code, layout: Layout, starts: list, x, first_row, padded, row
         fetch: called with the place of weights about to be read.
     """
     b, into, size, groups = code.b, layout.into, layout.group, layout.groups
-    whole = code.integers(LANES)
+    whole, dots = code.integers(LANES), fours(code)
+    turn = min(size, 4 * dots.at_once)
     tile_x = code.at(x, code.times(first_row, into))
     scales = code.at(x, code.times(padded, into), code.times(first_row, groups * 4))
     begins = code.at(scales, code.times(padded, groups * 4))
@@ -144,18 +146,25 @@ def multiply(code: Code, layout: Layout, starts: list, x, first_row, padded, row
         totals = []
         for r in range(rows):
             begin = code.load(code.at(begins, code.times(group, 4), 4 * r * groups), code.i32)
-            totals += [code.spread(begin, LANES)] * len(starts)
+            totals += [dots.nothing(begin)] * len(starts)
         along = code.add(layout.scale_bytes, code.times(group, size * LANES))
-        for u in range(0, size, 4):
-            places = [code.at(start, along, u * LANES) for start in starts]
-            for place in places:
-                fetch(place)
-            weights = [code.load(place, whole) for place in places]
-            for r in range(rows):
-                four = code.load(code.at(tile_x, code.times(group, size), r * into + u), code.i32)
-                four = code.spread(four, LANES)
-                for i, weight in enumerate(weights):
-                    totals[r * len(starts) + i] = code.dot_int8(weight, four, totals[r * len(starts) + i])
+
+        def add_fours(u, held):
+            held = list(held)
+            for step in range(0, turn, 4):
+                places = [code.at(start, along, code.times(u, LANES), step * LANES) for start in starts]
+                for place in places:
+                    fetch(place)
+                weights = [dots.weights(code.load(place, whole)) for place in places]
+                for r in range(rows):
+                    place = code.at(tile_x, code.times(group, size), u, r * into + step)
+                    four = dots.row(code.load(place, code.i32))
+                    for i, weight in enumerate(weights):
+                        at = r * len(starts) + i
+                        held[at] = dots.add(weight, four, held[at])
+            return held
+
+        totals = code.fold(0, size, turn, totals, add_fours)
         for r in range(rows):
             scale = code.spread(code.load(code.at(scales, code.times(group, 4), 4 * r * groups), code.f32), LANES)
             for i, factor in enumerate(factors):

@@ -23,10 +23,12 @@ from s3d_core.kernels.jit import LANES, Code
 from s3d_core.kernels.layout import Kind, Layout, usual_kind
 from s3d_core.pages import Room
 
-# Most rows multiplied at once: with one block they make so many sums, of 32 registers.
-MOST_HEIGHT = 24
+_WIDE = jit.lanes_at_once() == LANES
+# Most rows multiplied at once: with one block they make so many sums, of 32 registers; with AVX2, where a sum is two
+# of 16 registers, a quarter.
+MOST_HEIGHT = 24 if _WIDE else 6
 # Sums that leave registers enough to weights and a row's number.
-_MOST_SUMS = 28
+_MOST_SUMS = 28 if _WIDE else 6
 _UNROLL = 4
 # Multiplications below which waking the other threads takes longer than they save.
 _WORTH_THREADS = 500_000

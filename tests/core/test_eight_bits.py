@@ -12,7 +12,7 @@ from s3d_core.kernels.skinny import Packed
 from s3d_core.settings import DraftSettings, SamplingSettings
 from s3d_core.target import Target
 
-pytestmark = pytest.mark.skipif(not jit.dots_int8(), reason="needs AVX512-VNNI on Linux")
+pytestmark = pytest.mark.skipif(not jit.dots_int8(), reason="needs AVX2 on Linux")
 
 # Groups of 64, of 16 and of 32 inputs; blocks alone, in a whole panel and in many.
 SHAPES = [(16, 64), (48, 80), (160, 96), (272, 576), (1536, 128)]

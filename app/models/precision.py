@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 AUTO = "auto"
 # Those whose numbers are the model's own. Of equally fast ones the first takes less memory.
 OWN = ("bfloat16", "float32")
-# Rows of a verify pass -> tokens that a round with all of them brought (trees of 8 and 16 with nothing left out, on 20 of
-# our prompts), and what its draft pass takes of a plain step: both measured with the default model.
+# Rows of a verify pass -> tokens that a round with all of them brought (trees of 8 and 16, nothing left out, on our 20
+# prompts), and what its draft pass takes of a plain step: both measured with the default model.
 _TOKENS = {9: 2.60, 17: 2.94}
 _DRAFT = 0.65
 _READ_ROWS = 72

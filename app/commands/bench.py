@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from app.commands import bench_startup, bench_studies, options
 from app.diagnostics.report import machine, versions
 from app.models import places
+from app.models.precision import said
 from app.terminal import ProgressLine, stop_on_interrupt
 from s3d_core.errors import PromptError, SettingError
 from s3d_core.prompts import Prompt, read_prompts
@@ -152,6 +153,7 @@ def _compare(
         return {}
     records = summary(measured, bandwidth)
     print(f"{info.name}, {info.dtype} on {info.device}: {done} prompts, {args.max_tokens} tokens at most; medians")
+    print(said(args.choice, info.dtype))
     print(table(records))
     print(f"Memory is read at {bandwidth / 1e9:.0f} GB/s; of bandwidth: what the weights read take of it.")
     whole = bench_studies.where(engine)

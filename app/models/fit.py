@@ -198,8 +198,8 @@ def packs_here() -> bool:
 
     So are their K/V, unless the processor multiplies bfloat16 pair by pair.
     """
-    wide = {"avx512f", "avx512bw", "avx512dq", "avx512vl"}
-    return wide <= _cpu_flags() and platform.machine() == "x86_64" and find_spec("llvmlite") is not None
+    able = any(wanted <= _cpu_flags() for wanted in ({"avx512f", "avx512bw", "avx512vl"}, {"avx2", "fma"}))
+    return able and platform.machine() == "x86_64" and find_spec("llvmlite") is not None
 
 
 @functools.cache

@@ -1,8 +1,8 @@
 """An AppImage: one file that starts by a double click wherever it lies, without being installed.
 
 It is a program of the AppImage project, the runtime, with a SquashFS of the program's folder behind it. The runtime
-finds the SquashFS where its own ELF file ends, mounts it and starts `AppRun` in it. That is all that `appimagetool` puts
-together too, but it fetches whatever runtime is the newest; here it is one release, known by its SHA-256.
+finds the SquashFS where its own ELF file ends, mounts it and starts `AppRun` in it. `appimagetool` puts together no
+more than that, but of whatever runtime is the newest; here it is one release, known by its SHA-256.
 """
 
 import hashlib

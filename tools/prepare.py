@@ -279,7 +279,9 @@ def install_display_programs() -> None:
     """Install what some tests need where we may, else say what to type; without them these are skipped."""
     if missing := missing_programs():
         packages = [DISPLAY_PROGRAMS[name] for name in missing]
-        install_system_packages("Tests that drive the window or make an AppImage need programs", ", ".join(missing), packages)
+        install_system_packages(
+            "Tests that drive the window or make an AppImage need programs", ", ".join(missing), packages
+        )
 
 
 def install_system_packages(who: str, wanted: str, packages: list[str]) -> None:

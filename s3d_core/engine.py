@@ -11,17 +11,19 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
 
+from s3d_core import graphs, pages
 from s3d_core import load as loading
-from s3d_core import pages
 from s3d_core.adapter import CARD, Adapter, read_card
 from s3d_core.auto import Auto
 from s3d_core.chat_template import chat_text
 from s3d_core.decode import Limits, prefill, rounds
 from s3d_core.errors import AdapterError, ModelError, PromptError, SettingError
 from s3d_core.gguf import Progress
+from s3d_core.graphs import Pool
 from s3d_core.kernels import jit
 from s3d_core.kernels.layout import Kind
 from s3d_core.s3d import S3D
@@ -105,6 +107,7 @@ class Engine:
         adapters: Sequence[Path] = (),
         context: int | None = None,
         compiled: Path | None = None,
+        recorder: Callable[[], Pool] | Literal["auto"] | None = "auto",
         progress: Progress | None = None,
     ) -> "Engine":
         """Load a safetensors folder or a GGUF file and measure plain decoding on it.
@@ -114,6 +117,8 @@ class Engine:
             adapters: folders of adapter folders, looked through before the shipped ones.
             context: most tokens of a chat; None for as many as the model was made for.
             compiled: a folder to keep compiled loops in, so that the next load has them ready.
+            recorder: makes what passes are recorded in (see `graphs`), None for no recordings, or "auto": CUDA graphs
+                on a GPU, nothing elsewhere. Recorded passes are not compiled.
             progress: called with (phase, 0..1); an exception it raises ends the loading.
 
         Raises:
@@ -126,7 +131,10 @@ class Engine:
             raise ModelError("Weights of eight bits need a processor with AVX512-VNNI, on Linux; choose bfloat16.")
         loaded = loading.load(Path(path), loading.pick_dtype("bf16" if kind else dtype, place), place, progress)
         jit.keep_in(compiled)
-        if not loaded.target.pack(kind) and kind:
+        new_pool = graphs.pools(place) if recorder == "auto" else recorder
+        if new_pool is not None:
+            loaded.target.record(new_pool)
+        elif not loaded.target.pack(kind) and kind:
             raise ModelError("This model's matrices cannot be cut into groups of eight-bit weights; choose bfloat16.")
         progress("Loading the draft adapter", 0.85)
         found, notice = None, None

@@ -16,7 +16,7 @@ from s3d_core.attention import additive_masks, fold_attention, rotate
 from s3d_core.cache import Cache
 from s3d_core.errors import ModelError, SettingError
 from s3d_core.families import ARCHITECTURES, family_names
-from s3d_core.graphs import CudaPool, Pool
+from s3d_core.graphs import Pool
 from s3d_core.kernels import jit
 from s3d_core.kernels.kv import PairedCache
 from s3d_core.kernels.layout import Kind, fits, usual_kind
@@ -141,13 +141,9 @@ class Target:
             self._compiled = CompiledLayers(self)
         return True
 
-    def record(self, new_pool: Callable[[], Pool] | None = None) -> None:
-        """Record passes of few rows from now on (see `steps`); a cache made before cannot be used with them.
-
-        Args:
-            new_pool: None for CUDA graphs.
-        """
-        self.steps = Steps(self, new_pool or (lambda: CudaPool(self.device)))
+    def record(self, new_pool: Callable[[], Pool]) -> None:
+        """Record passes of few rows from now on (see `steps`); a cache made before cannot be used with them."""
+        self.steps = Steps(self, new_pool)
 
     def prepare(self, updates: dict[int, Update], most_rows: int) -> None:
         """Compile what passes of up to so many rows with these updates need, where passes are compiled."""

@@ -10,6 +10,7 @@ import statistics
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -26,10 +27,11 @@ from s3d_core.gguf import Progress
 from s3d_core.graphs import Pool
 from s3d_core.kernels import jit
 from s3d_core.kernels.layout import Kind
+from s3d_core.quantised import FORMATS
 from s3d_core.s3d import S3D
 from s3d_core.sampling import Sampler
 from s3d_core.settings import MAX_DRAFT_LENGTH, MAX_TREE_SIZE, DraftSettings, SamplingSettings
-from s3d_core.stats import ModelInfo, Round
+from s3d_core.stats import USUAL_ROWS, ModelInfo, Round
 from s3d_core.strategies import strategies
 from s3d_core.target import Target
 from s3d_core.text import TextStream
@@ -126,15 +128,19 @@ class Engine:
         """
         progress = progress or (lambda phase, share: None)
         place = loading.pick_device(device)
-        kind: Kind | None = "int8" if dtype == "int8" else None
-        if kind and (place.type != "cpu" or not jit.dots_int8()):
-            raise ModelError("Weights of eight bits need a processor with AVX512-VNNI, on Linux; choose bfloat16.")
-        loaded = loading.load(Path(path), loading.pick_dtype("bf16" if kind else dtype, place), place, progress)
-        jit.keep_in(compiled)
         new_pool = graphs.pools(place) if recorder == "auto" else recorder
+        # Processors have products of their own for eight bits.
+        kind: Kind | None = "int8" if dtype == "int8" and place.type == "cpu" and new_pool is None else None
+        if kind and not jit.dots_int8():
+            raise ModelError("Weights of eight bits need a processor with AVX512-VNNI, on Linux; choose bfloat16.")
+        few_bits = dtype if dtype in FORMATS and not kind else None
+        if few_bits:
+            dtype = "auto" if place.type == "cuda" else "float32"
+        loaded = loading.load(Path(path), loading.pick_dtype("bf16" if kind else dtype, place), place, progress, few_bits)
+        jit.keep_in(compiled)
         if new_pool is not None:
             loaded.target.record(new_pool)
-        elif not loaded.target.pack(kind) and kind:
+        elif few_bits is None and not loaded.target.pack(kind) and kind:
             raise ModelError("This model's matrices cannot be cut into groups of eight-bit weights; choose bfloat16.")
         progress("Loading the draft adapter", 0.85)
         found, notice = None, None
@@ -177,6 +183,8 @@ class Engine:
         auto = self.strategies["auto"]
         if isinstance(auto, Auto):
             auto.measure(self.cache)
+            passes = auto.policy.costs.verify(USUAL_ROWS)
+            self.info = replace(self.info, verify_ratio=float(passes[USUAL_ROWS] / passes[1]))
 
     @torch.inference_mode()
     def _plain_step(self, token: int) -> int:

@@ -136,7 +136,8 @@ class Engine:
         few_bits = dtype if dtype in FORMATS and not kind else None
         if few_bits:
             dtype = "auto" if place.type == "cuda" else "float32"
-        loaded = loading.load(Path(path), loading.pick_dtype("bf16" if kind else dtype, place), place, progress, few_bits)
+        precision = loading.pick_dtype("bf16" if kind else dtype, place)
+        loaded = loading.load(Path(path), precision, place, progress, few_bits)
         jit.keep_in(compiled)
         if new_pool is not None:
             loaded.target.record(new_pool)

@@ -2,9 +2,9 @@
 
 A quantised weight stands where a matrix of a layer stood, and is called like a packed one; the embedding, the output
 head, norms and biases stay as they are. `int8` is LLM.int8 (arXiv:2208.07339) without its outliers kept apart, which
-would ask the host: weights with a scale for each output, rows rounded likewise on the way, sums of whole numbers, so that
-a row's result does not depend on its company. `nf4` is QLoRA's four-bit normal float (arXiv:2305.14314): weights with a
-scale for each 64, rows as they are.
+would ask the host: weights with a scale for each output, rows rounded likewise on the way, sums of whole numbers, so
+that a row's result does not depend on its company. `nf4` is QLoRA's four-bit normal float (arXiv:2305.14314): weights
+with a scale for each 64, rows as they are.
 """
 
 import functools

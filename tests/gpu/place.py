@@ -80,7 +80,8 @@ class Place:
     def __post_init__(self):
         self.contexts = (200, 400, 1000) if self.small else (200, 1000, 2000, 4000)
         self.repeats = (1, 1) if self.small else (20, 7)
-        self.tokens = 12 if self.small else 128
+        self.tokens = 8 if self.small else 128
+        self._engine: Engine | None = None
 
     @property
     def config(self) -> Phi3Config:
@@ -109,11 +110,42 @@ class Place:
         engine.stop_ids = frozenset()
         return engine
 
+    @property
+    def folder(self) -> Path:
+        """The model in bfloat16, written when it is first asked for."""
+        folder = self.home / "model"
+        return folder if folder.exists() else self.write("model", self.config, torch.bfloat16)
+
+    def plain_engine(self) -> Engine:
+        """The model in bfloat16 without an adapter; one for it is made on the way."""
+        self.release()
+        engine = self.load(self.folder, "bfloat16")
+        if not (self.home / "adapter").exists():
+            self.save_adapter(engine.target).rename(self.home / "adapter")
+        return engine
+
+    def engine(self) -> Engine:
+        """The model in bfloat16 with an adapter, which several checks share; `release` gives it up."""
+        if self._engine is None:
+            self._engine = self.load(self.folder, "bfloat16", self.adapter())
+        return self._engine
+
+    def release(self) -> None:
+        """Give up the shared engine."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+        self.collect()
+
+    def adapter(self) -> Path:
+        """A draft adapter for `folder`."""
+        if not (self.home / "adapter").exists():
+            self.plain_engine().close()
+        return self.home / "adapter"
+
     def save_adapter(self, target: Target) -> Path:
         """A folder with a random draft adapter of the shape that training makes for this model."""
         folder = self.home / f"adapter-{target.fingerprint()[:12]}"
-        if folder.exists():
-            return folder
         every = tuple(range(target.depth))
         rank = 4 if self.small else 32
         adapter = Adapter.fresh(target, slots=4, rank=rank, layers=every, coherence_rank=8 if self.small else 128)

@@ -23,10 +23,10 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import torch  # noqa: E402
-
 from gpu import exact, formats, recordings, speed  # noqa: E402
 from gpu.place import Place  # noqa: E402
 from gpu.table import Table  # noqa: E402
+
 from s3d_core.errors import S3DError  # noqa: E402
 from s3d_core.load import pick_device  # noqa: E402
 
@@ -60,9 +60,11 @@ def main(given: list[str] | None = None) -> int:
                 traceback.print_exc()
                 table.check(name, f"broke off: {type(error).__name__}: {error}".splitlines()[0], "runs through", False)
             place.collect()
+        place.release()
     seconds = time.perf_counter() - began
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "processor"
-    print(f"\n{name}, torch {torch.__version__}, {'tiny shape' if args.small else 'the shape of Phi-3-mini'}, {seconds:.0f} s\n\n{table}\n")
+    shape = "tiny shape" if args.small else "the shape of Phi-3-mini"
+    print(f"\n{name}, torch {torch.__version__}, {shape}, {seconds:.0f} s\n\n{table}\n")
     print(table.as_json(device=name, torch=torch.__version__, small=args.small, seconds=round(seconds, 1)))
     return 0 if table.passed else 1
 

@@ -2,13 +2,12 @@
 
 import statistics
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
-
 from gpu.clock import copy_bandwidth, timed
 from gpu.place import Place
 from gpu.table import Table
+
 from s3d_core.bench.contenders import Ours, Transformers
 from s3d_core.bench.traffic import Traffic
 from s3d_core.decode import prefill, verify
@@ -26,21 +25,18 @@ IN_USE = 1.1
 
 def check(place: Place, table: Table) -> None:
     """Everything that is asked of the speed in 16 bits."""
-    folder = place.write("model", place.config, torch.bfloat16)
-    plain = place.load(folder, "bfloat16")
-    adapter = place.save_adapter(plain.target)
+    plain = place.plain_engine()
     plain_peak = _peak(place, plain, DraftSettings("plain"))
     plain_speed = tokens_per_second(place, Ours(plain, DraftSettings("plain")))
     plain.close()
-    engine = place.load(folder, "bfloat16", adapter)
+    del plain
+    engine = place.engine()
     drafting = half_skipped(engine)
-    _memory(place, table, engine, plain_peak, _peak(place, engine, drafting))
+    _memory(table, engine, plain_peak, _peak(place, engine, drafting))
     _passes(place, table, engine, drafting)
     s3d_speed = tokens_per_second(place, Ours(engine, drafting))
-    engine.close()
-    del plain, engine
-    place.collect()
-    hf_speed = tokens_per_second(place, Transformers("hf", stock_model(folder, torch.bfloat16, place.device), frozenset(), 1))
+    stock = stock_model(place.folder, torch.bfloat16, place.device)
+    hf_speed = tokens_per_second(place, Transformers("hf", stock, frozenset(), 1))
     for name, speed in (("plain", plain_speed), ("s3d, whose drafts are worth nothing here", s3d_speed)):
         table.note(f"tokens/s, {name}", f"{speed:.1f} ({speed / hf_speed:.2f} x transformers)", speed)
     table.note("tokens/s, transformers' generate", f"{hf_speed:.1f}", hf_speed)
@@ -120,12 +116,7 @@ def _peak(place: Place, engine: Engine, draft: DraftSettings) -> int:
     return torch.cuda.max_memory_allocated(place.device) + beside
 
 
-def _memory(place: Place, table: Table, engine: Engine, plain: int, s3d: int) -> None:
+def _memory(table: Table, engine: Engine, plain: int, s3d: int) -> None:
     held = engine.memory()
     parts = f"adapter {held['adapter'] / 2**20:.0f} MiB, peaks {plain / 2**30:.2f} and {s3d / 2**30:.2f} GiB"
     table.at_most("memory that S3D takes beyond plain decoding", 100 * (s3d - plain) / plain, MEMORY, "%", parts)
-
-
-def folder_of(place: Place) -> Path:
-    """The folder that `check` has written."""
-    return place.home / "model"

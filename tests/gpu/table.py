@@ -64,7 +64,8 @@ class Table:
     def __str__(self) -> str:
         lines = [("what", "measured", "needed", ""), *((r.what, r.measured, r.needed, r.verdict) for r in self.rows)]
         widths = [max(len(line[i]) for line in lines) for i in range(3)]
-        return "\n".join("  ".join((*(c.ljust(w) for c, w in zip(line, widths, strict=False)), line[3])) for line in lines)
+        cells = [[cell.ljust(width) for cell, width in zip(line, (*widths, 0), strict=True)] for line in lines]
+        return "\n".join("  ".join(line).rstrip() for line in cells)
 
     def as_json(self, **about) -> str:
         """All of it in one line."""

@@ -15,6 +15,7 @@ from s3d_core.costs import Costs
 from s3d_core.decode import verify
 from s3d_core.draft import State, Verdicts
 from s3d_core.grown import Grown
+from s3d_core.kernels import jit
 from s3d_core.lookup import Lookup
 from s3d_core.policy import WIDEST, Policy
 from s3d_core.s3d import S3D
@@ -23,8 +24,8 @@ from s3d_core.settings import MAX_DRAFT_LENGTH, DraftSettings
 from s3d_core.target import Target
 from s3d_core.tree import Tree
 
-# On packed processors 24 rows are multiplied at once, so that the next one costs a step.
-_ROWS = (1, 9, 17, 33, 4, 24, 2, 25)
+# On packed processors so many rows are multiplied at once, and the next one costs a step.
+_ROWS = (1, 9, 17, 33, 4, 24, 2, 25) if jit.lanes_at_once() != 8 else (1, 9, 18, 6, 3, 12, 33)
 _BUDGET_S = 3.0
 
 

@@ -42,6 +42,10 @@ _PLAIN_STEPS = 8
 _TEXT_BEFORE = 8
 
 
+# Precisions that are a kind of packed weights.
+_GROUPED: dict[str, Kind] = {"int8": "int8", "int4": "int4"}
+
+
 class Engine:
     """One loaded model with its K/V cache and drafting strategies. Not for use by two threads at once."""
 
@@ -94,8 +98,8 @@ class Engine:
             "defaults", {}
         )
         if self.target.is_packed:
-            # There a row of the verify pass costs about a twentieth of what a token does.
-            best["least_probability"] = 0.06
+            # There a row of the verify pass costs about a twentieth of what a token does, with AVX2 a sixth.
+            best["least_probability"] = 0.06 if jit.lanes_at_once() == jit.LANES else 0.16
         return DraftSettings(**best)
 
     @classmethod
@@ -129,11 +133,13 @@ class Engine:
         progress = progress or (lambda phase, share: None)
         place = loading.pick_device(device)
         new_pool = graphs.pools(place) if recorder == "auto" else recorder
-        # Processors have products of their own for eight bits.
-        kind: Kind | None = "int8" if dtype == "int8" and place.type == "cpu" and new_pool is None else None
+        # Processors have products of their own for groups of few bits.
+        kind = _GROUPED.get(dtype) if place.type == "cpu" and new_pool is None else None
         if kind and not jit.dots_int8():
-            raise ModelError("Weights of eight bits need a processor with AVX512-VNNI, on Linux; choose bfloat16.")
+            raise ModelError("Weights of eight or four bits need a processor with AVX2, on Linux; choose bfloat16.")
         few_bits = dtype if dtype in FORMATS and not kind else None
+        if dtype in _GROUPED and not kind and not few_bits:
+            raise ModelError(f"{dtype} weights are for processors; choose nf4, int8 or bfloat16 on a GPU.")
         if few_bits:
             dtype = "auto" if place.type == "cuda" else "float32"
         precision = loading.pick_dtype("bf16" if kind else dtype, place)
@@ -142,7 +148,7 @@ class Engine:
         if new_pool is not None:
             loaded.target.record(new_pool)
         elif few_bits is None and not loaded.target.pack(kind) and kind:
-            raise ModelError("This model's matrices cannot be cut into groups of eight-bit weights; choose bfloat16.")
+            raise ModelError("This model's matrices cannot be cut into groups that share a scale; choose bfloat16.")
         progress("Loading the draft adapter", 0.85)
         found, notice = None, None
         if adapter == "auto":

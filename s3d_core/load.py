@@ -68,7 +68,7 @@ def pick_dtype(dtype: str, device: torch.device) -> torch.dtype:
     if dtype != "auto":
         if dtype not in known:
             raise ModelError(
-                f"There is no precision called {dtype!r}; choose auto, float32, bfloat16, float16, int8 or nf4."
+                f"There is no precision called {dtype!r}; choose auto, float32, bfloat16, float16, int8, int4 or nf4."
             )
         return known[dtype]
     if device.type == "cuda":

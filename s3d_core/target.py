@@ -19,7 +19,7 @@ from s3d_core.families import ARCHITECTURES, family_names
 from s3d_core.graphs import Pool
 from s3d_core.kernels import jit
 from s3d_core.kernels.kv import PairedCache
-from s3d_core.kernels.layout import Kind, fits, usual_kind
+from s3d_core.kernels.layout import Kind, fits, head_kind, usual_kind
 from s3d_core.kernels.runner import CompiledLayers
 from s3d_core.kernels.skinny import Packed
 from s3d_core.layer import LINEARS, Layer, Linear, Update, Weight, as_tensor, held, multiply, rms_norm, take, windows_of
@@ -87,9 +87,10 @@ class Target:
 
     @property
     def precision(self) -> str:
-        """What the weights are held in: "int8", "nf4", or a dtype's name."""
-        kind = self.head.layout.kind if isinstance(self.head, Packed) else ""
-        return self.quantised or (kind if kind == "int8" else str(self.dtype).removeprefix("torch."))
+        """What the weights are held in: "int8", "int4", "nf4", or a dtype's name."""
+        linear = self.layers[0].o
+        kind = linear.layout.kind if isinstance(linear, Packed) else ""
+        return self.quantised or (kind if kind in ("int8", "int4") else str(self.dtype).removeprefix("torch."))
 
     @property
     def compiles(self) -> bool:
@@ -116,14 +117,14 @@ class Target:
             yield from (as_tensor(getattr(layer, name)) for layer in self.layers for name in LINEARS)
 
         kind = kind or usual_kind(self.dtype)
-        able = jit.dots_int8() if kind == "int8" else jit.available()
-        if not able or not all(fits(matrix, kind) for matrix in (head, *matrices())):
+        able = jit.dots_int8() if kind in ("int8", "int4") else jit.available()
+        if not able or not fits(head, head_kind(kind)) or not all(fits(matrix, kind) for matrix in matrices()):
             return False
         self.fingerprint()
         for matrix in (embedding, *matrices()):
             give_back(matrix)  # the sample has brought in much of each
         room = Room()
-        self.head = Packed(head, room, kind)
+        self.head = Packed(head, room, head_kind(kind))
         # One small tensor of a mapped file would keep all of it in memory, so what is not packed is copied.
         self.embedding = self.head if embedding.data_ptr() == head.data_ptr() else embedding.clone()
         for matrix in (head, embedding):

@@ -70,7 +70,7 @@ class S3DGenerate:
                 weights, if there is one; None drafts without.
             draft: None for what suits the adapter, or Auto without one.
             pack: hold the weights a second time, laid out for few rows, where this processor can use
-                that (CPUs with AVX-512): several times faster there.
+                that (CPUs with AVX2 or AVX-512): several times faster there.
 
         Raises:
             ModelError: the model is of another family, quantized, wrapped, or spread over devices.

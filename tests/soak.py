@@ -114,15 +114,16 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write every look into this file")
-    parser.add_argument("--stacks", type=Path, help="write what every thread did when the window stood still here")
+    stacks = "write what every thread did when the window stood still here; looking at running threads can crash Python"
+    parser.add_argument("--stacks", type=Path, help=stacks)
     parser.add_argument("--display", action="store_true", help="show the window")
     options = parser.parse_args()
     if not options.display:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
     with tempfile.TemporaryDirectory() as home:
         model = at_home(Path(home))
-        with options.stacks.open("w") if options.stacks else contextlib.nullcontext() as stacks:
-            course = Soak(Path(home), model, random.Random(options.seed), stacks).run(60 * options.minutes)
+        with options.stacks.open("w") if options.stacks else contextlib.nullcontext() as file:
+            course = Soak(Path(home), model, random.Random(options.seed), file).run(60 * options.minutes)
     looks = course.looks
     print(f"{len(looks)} cycles, {course.tokens:,} tokens; {dict(course.did)}")
     for sentence, times in course.said.most_common():

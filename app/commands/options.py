@@ -42,7 +42,7 @@ def add_model_options(parser: argparse.ArgumentParser, chats: bool = True) -> No
     group = parser.add_argument_group("model")
     group.add_argument("--model", metavar="NAME|PATH", help=f"default: {embedded.DEFAULT_NAME}")
     group.add_argument("--adapter", default="auto", metavar="PATH|none", help="draft adapter; default: one that fits")
-    group.add_argument("--dtype", default="auto", help="auto, float32, bfloat16, float16, int8 or nf4")
+    group.add_argument("--dtype", default="auto", help="auto, float32, bfloat16, float16, int8, int4 or nf4")
     group.add_argument("--device", default="auto", help="auto, cpu or cuda")
     group.add_argument("--anyway", action="store_true", help="load even what does not seem to fit into the memory")
     if chats:

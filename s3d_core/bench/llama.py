@@ -9,18 +9,36 @@ import ctypes
 import time
 from pathlib import Path
 
+import torch
+
 from s3d_core.bench.contenders import Reply, reply_of
 from s3d_core.errors import SettingError
 from s3d_core.settings import SamplingSettings
 
-# What is compiled by itself would use AMX where the processor names it, which some virtual machines then refuse.
-BUILD = (
-    'CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DGGML_AVX512=ON -DGGML_AVX512_VNNI=ON '
-    '-DGGML_AVX512_VBMI=ON -DGGML_AVX512_BF16=ON -DGGML_AMX_TILE=OFF -DGGML_AMX_INT8=OFF -DLLAVA_BUILD=OFF" '
-    "pip install llama-cpp-python==0.3.36"
-)
+_VERSION = "0.3.36"
 # Tokens of the prompt that are read at once.
 _BATCH = 512
+
+
+def build() -> str:
+    """What to type so that it is compiled for this processor.
+
+    Left to itself it would use AMX where the processor names it, which some virtual machines then refuse.
+    """
+    able = torch.cpu.get_capabilities()
+    has = {
+        "AVX2": able.get("avx2"),
+        "FMA": able.get("fma3"),
+        "F16C": able.get("f16c"),
+        "AVX512": able.get("avx512_f") and able.get("avx512_bw"),
+        "AVX512_VNNI": able.get("avx512_vnni"),
+        "AVX512_VBMI": able.get("avx512_vbmi"),
+        "AVX512_BF16": able.get("avx512_bf16"),
+        "AMX_TILE": False,
+        "AMX_INT8": False,
+    }
+    flags = " ".join(f"-DGGML_{name}={'ON' if is_here else 'OFF'}" for name, is_here in has.items())
+    return f'CMAKE_ARGS="-DGGML_NATIVE=OFF {flags} -DLLAVA_BUILD=OFF" pip install llama-cpp-python=={_VERSION}'
 
 
 def check() -> None:
@@ -33,8 +51,7 @@ def check() -> None:
         import llama_cpp  # noqa: F401
     except (ImportError, OSError, RuntimeError) as error:
         raise SettingError(
-            "llama.cpp can take part only where llama-cpp-python is installed. Type this for a processor with AVX-512, "
-            f"or leave the flags out for another: {BUILD}"
+            f"llama.cpp can take part only where llama-cpp-python is installed. Type this: {build()}"
         ) from error
 
 

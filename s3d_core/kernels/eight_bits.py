@@ -1,27 +1,18 @@
-"""Weights and rows as whole numbers of eight bits, multiplied four by four (AVX512-VNNI).
+"""Weights and rows as whole numbers of eight bits, multiplied four by four (see `fours`).
 
 Half of bfloat16's bytes to read and half of its instructions. 16 to 64 successive inputs share a scale, their largest
-number divided by 127, weights and rows alike, so that one large number spoils only its group. The instruction wants one
-side without a sign: weights are stored plus 128, and a row's sum begins at -128 times the sum of the row's own numbers.
+number divided by 127, weights and rows alike, so that one large number spoils only its group. Weights are stored plus
+128, without a sign; where they are multiplied so, a row's sum begins at -128 times the sum of the row's own numbers.
 Within a group sums are exact, and groups are added in order, so that a row's result does not depend on its company.
 """
 
-import functools
-
 import torch
 
-from s3d_core.kernels import jit
+from s3d_core.kernels.fours import BIAS, Fours, eights
 from s3d_core.kernels.jit import LANES, Code
 from s3d_core.kernels.layout import Layout
 
-_BIAS, _MOST = 128, 127.0
-# What a quantised row takes beside its numbers: a scale and a start, four bytes each, for every group.
-_GROUP_BYTES = 8
-
-
-def scratch_bytes(into: int, rows: int) -> int:
-    """Bytes that so many quantised rows take."""
-    return rows * (into + _GROUP_BYTES * Layout(into, 1, "int8").groups)
+_MOST = 127.0
 
 
 def quantised(weight: torch.Tensor, layout: Layout) -> tuple[torch.Tensor, torch.Tensor]:
@@ -32,7 +23,7 @@ def quantised(weight: torch.Tensor, layout: Layout) -> tuple[torch.Tensor, torch
     # Rounded up: no weight may be more than 127 scales.
     narrow = torch.where(narrow.float() < scale, torch.nextafter(narrow, torch.tensor(torch.inf).bfloat16()), narrow)
     steps = grouped / narrow.float().clamp(min=torch.finfo(torch.float32).tiny)[:, :, None]
-    return (steps.round() + _BIAS).to(torch.uint8).flatten(1), narrow
+    return (steps.round() + BIAS).to(torch.uint8).flatten(1), narrow
 
 
 def pack_into(blocks: torch.Tensor, layout: Layout, weight: torch.Tensor, places: torch.Tensor) -> None:
@@ -47,7 +38,7 @@ def pack_into(blocks: torch.Tensor, layout: Layout, weight: torch.Tensor, places
 def unpacked(blocks: torch.Tensor, layout: Layout) -> torch.Tensor:
     """The weight `[out, in]` that blocks stand for, float32."""
     scales, numbers = _parts(blocks, layout)
-    rows = (numbers.float() - _BIAS).transpose(1, 2).flatten(2).flatten(0, 1)
+    rows = (numbers.float() - BIAS).transpose(1, 2).flatten(2).flatten(0, 1)
     factors = scales.float().transpose(1, 2).flatten(0, 1)
     return (rows.unflatten(1, (layout.groups, layout.group)) * factors[:, :, None]).flatten(1)
 
@@ -72,96 +63,32 @@ def write_row(code: Code, layout: Layout, block, lane, goal) -> None:
             )
             for i in range(4):
                 byte = b.and_(b.lshr(word, code.ir.Constant(code.i32, 8 * i)), code.ir.Constant(code.i32, 255))
-                value = b.sitofp(b.sub(byte, code.ir.Constant(code.i32, _BIAS)), code.f32)
+                value = b.sitofp(b.sub(byte, code.ir.Constant(code.i32, BIAS)), code.f32)
                 code.store(b.fmul(value, scale), code.at(goal, code.times(quad, 16), 4 * i))
 
 
-@functools.cache
-def compiled_quantiser(into: int) -> str:
-    """Compile a function of (x, scratch, rows), all 64-bit, that quantises float32 rows `[rows, into]`; its name.
+class EightBits:
+    """How `grouped.multiply` reads such weights."""
 
-    The scratch then holds int8 `[rows, into]`, float32 scales `[rows, groups]`, and int32 starts `[rows, groups]`.
-    """
-    from llvmlite import ir
+    inputs = 4
+    """Of each output, in what is loaded at once."""
 
-    layout = Layout(into, 1, "int8")
-    name = f"quantise_{into}"
-    module = ir.Module(name)
-    code = Code(module, name, ["i"] * 3)
-    b = code.b
-    x, scratch = (b.inttoptr(v, code.pointer) for v in code.arguments[:2])
-    rows = code.arguments[2]
-    vector, whole = code.floats(LANES), code.integers(LANES)
-    parts = range(layout.group // LANES)
-    largest = code.external(f"llvm.vector.reduce.fmax.v{LANES}f32", code.f32, [vector])
-    summed = code.external(f"llvm.vector.reduce.add.v{LANES}i32", code.i32, [whole])
-    with code.loop(0, rows) as row, code.loop(0, layout.groups) as group:
-        at = code.add(code.times(row, into), code.times(group, layout.group))
-        values = [code.load(code.at(x, code.times(at, 4), 4 * LANES * i), vector) for i in parts]
-        sizes = [code.call_float("fabs", value) for value in values]
-        for size in sizes[1:]:
-            sizes[0] = code.call_float("maxnum", sizes[0], size)
-        most = b.call(largest, [sizes[0]])
-        is_nothing = b.fcmp_ordered("==", most, code.number(0.0))
-        inverse = code.spread(b.select(is_nothing, code.number(0.0), b.fdiv(code.number(_MOST), most)), LANES)
-        total = code.ir.Constant(whole, [0] * LANES)
-        for i, value in enumerate(values):
-            number = b.fptosi(code.call_float("rint", b.fmul(value, inverse)), whole)
-            total = b.add(total, number)
-            code.store(b.trunc(number, code.integers(LANES, 8)), code.at(scratch, at, LANES * i), 1)
-        start = b.mul(b.call(summed, [total]), code.ir.Constant(code.i32, -_BIAS))
-        scales = code.at(scratch, code.times(rows, into))
-        at = code.times(code.add(code.times(row, layout.groups), group), 4)
-        code.store(b.fdiv(most, code.number(_MOST)), code.at(scales, at))
-        code.store(start, code.at(scales, code.times(rows, layout.groups * 4), at))
-    b.ret_void()
-    jit.compile_module(module)
-    return name
+    def __init__(self, code: Code):
+        self._code = code
+        self.dots: Fours = eights(code)
 
+    def numbers(self, layout: Layout, start, group):
+        """Where a group's weights are, of a block at `start`."""
+        return self._code.at(start, layout.scale_bytes, self._code.times(group, layout.group * LANES))
 
-def multiply(code: Code, layout: Layout, starts: list, x, first_row, padded, rows: int, sums: list, fetch) -> list:
-    """Write code that adds the products of quantised rows with some blocks to the sums, one vector per (row, block).
+    def fours(self, words) -> list:
+        """What `Fours.add` wants, one four of inputs after the other."""
+        return [self.dots.weights(words)]
 
-    Args:
-        starts: the blocks' places.
-        x: what the quantiser has written for `padded` rows.
-        first_row: of the tile of `rows` rows.
-        fetch: called with the place of weights about to be read.
-    """
-    b, into, size, groups = code.b, layout.into, layout.group, layout.groups
-    whole = code.integers(LANES)
-    tile_x = code.at(x, code.times(first_row, into))
-    scales = code.at(x, code.times(padded, into), code.times(first_row, groups * 4))
-    begins = code.at(scales, code.times(padded, groups * 4))
-
-    def body(group, sums):
-        sums = list(sums)
-        factors = []
-        for start in starts:
-            scale = code.load(code.at(start, code.times(group, LANES * 2)), code.integers(LANES, 16), 2)
-            scale = b.shl(b.zext(scale, whole), code.ir.Constant(whole, [16] * LANES))
-            factors.append(b.bitcast(scale, code.floats(LANES)))
-        totals = []
-        for r in range(rows):
-            begin = code.load(code.at(begins, code.times(group, 4), 4 * r * groups), code.i32)
-            totals += [code.spread(begin, LANES)] * len(starts)
-        along = code.add(layout.scale_bytes, code.times(group, size * LANES))
-        for u in range(0, size, 4):
-            places = [code.at(start, along, u * LANES) for start in starts]
-            for place in places:
-                fetch(place)
-            weights = [code.load(place, whole) for place in places]
-            for r in range(rows):
-                four = code.load(code.at(tile_x, code.times(group, size), r * into + u), code.i32)
-                four = code.spread(four, LANES)
-                for i, weight in enumerate(weights):
-                    totals[r * len(starts) + i] = code.dot_int8(weight, four, totals[r * len(starts) + i])
-        for r in range(rows):
-            scale = code.spread(code.load(code.at(scales, code.times(group, 4), 4 * r * groups), code.f32), LANES)
-            for i, factor in enumerate(factors):
-                at = r * len(starts) + i
-                total = b.sitofp(totals[at], code.floats(LANES))
-                sums[at] = code.call_float("fma", total, b.fmul(factor, scale), sums[at])
-        return sums
-
-    return code.fold(0, groups, 1, sums, body)
+    def factors(self, layout: Layout, start, group, first: int) -> tuple:
+        """Scales of the outputs from `first` on, float32 `[lanes]`, and None: there is no least value."""
+        code, lanes = self._code, self.dots.lanes
+        place = code.at(start, code.times(group, LANES * 2), 2 * first)
+        scale = code.b.zext(code.load(place, code.integers(lanes, 16), 2), code.integers(lanes))
+        scale = code.b.shl(scale, code.ir.Constant(scale.type, [16] * lanes))
+        return code.b.bitcast(scale, code.floats(lanes)), None

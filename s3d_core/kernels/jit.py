@@ -22,10 +22,10 @@ _OPENMP = ("GOMP_parallel", "GOMP_barrier", "omp_get_thread_num", "omp_get_num_t
 
 @functools.cache
 def available() -> bool:
-    """Whether this machine can compile and run the loops: x86-64 Linux with AVX-512 and torch's OpenMP."""
+    """Whether this machine can compile and run the loops: x86-64 Linux with AVX2 or AVX-512 and torch's OpenMP."""
     if platform.system() != "Linux" or platform.machine() != "x86_64":
         return False
-    if "AVX512" not in torch.backends.cpu.get_cpu_capability():
+    if lanes_at_once() == 0:
         return False
     try:
         return find_spec("llvmlite") is not None and _openmp() is not None
@@ -34,15 +34,30 @@ def available() -> bool:
 
 
 @functools.cache
+def lanes_at_once() -> int:
+    """Float32 numbers in a register of this machine: 16 with AVX-512, 8 with AVX2 and FMA, 0 with neither."""
+    able = torch.cpu.get_capabilities()
+    if able.get("avx512_f") and able.get("avx512_bw") and able.get("avx512_vl"):
+        return 16
+    return 8 if able.get("avx2") and able.get("fma3") else 0
+
+
+@functools.cache
 def dots_bf16() -> bool:
     """Whether this machine multiplies pairs of bfloat16 and adds them up in one instruction (AVX512-BF16)."""
-    return available() and bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+    return available() and lanes_at_once() == 16 and bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+
+
+@functools.cache
+def dots_vnni() -> bool:
+    """Whether this machine multiplies fours of 8-bit numbers and adds them up in one instruction (AVX512-VNNI)."""
+    return available() and lanes_at_once() == 16 and bool(torch.cpu.get_capabilities().get("avx512_vnni"))
 
 
 @functools.cache
 def dots_int8() -> bool:
-    """Whether this machine multiplies fours of 8-bit numbers and adds them up in one instruction (AVX512-VNNI)."""
-    return available() and bool(torch.cpu.get_capabilities().get("avx512_vnni"))
+    """Whether products of 8-bit numbers are faster here than those of wider ones."""
+    return dots_vnni() or (available() and bool(torch.cpu.get_capabilities().get("avx2")))
 
 
 @functools.cache
@@ -242,6 +257,16 @@ class Code:
         one = self.b.insert_element(nothing, scalar, self.ir.Constant(self.i32, 0))
         return self.b.shuffle_vector(one, nothing, self.ir.Constant(self.integers(width), [0] * width))
 
+    def part(self, vector, first: int, count: int):
+        """Some of a vector's lanes."""
+        wanted = self.ir.Constant(self.integers(count), list(range(first, first + count)))
+        return self.b.shuffle_vector(vector, vector, wanted)
+
+    def joined(self, one, other):
+        """A vector of both vectors' lanes."""
+        count = one.type.count + other.type.count
+        return self.b.shuffle_vector(one, other, self.ir.Constant(self.integers(count), list(range(count))))
+
     def external(self, symbol: str, result, arguments: list):
         """A function defined elsewhere, declared once."""
         if symbol in self.module.globals:
@@ -260,13 +285,6 @@ class Code:
         kinds = [self.floats(LANES), pairs, pairs]
         function = self.external("llvm.x86.avx512bf16.dpbf16ps.512", kinds[0], kinds)
         return self.b.call(function, [total, self.b.bitcast(one, pairs), self.b.bitcast(other, pairs)])
-
-    def dot_int8(self, one, other, total):
-        """`total` int32 `[16]` plus the products of two vectors of 16 fours of numbers, given as 32-bit integers: the
-        first without sign, the second with."""
-        kind = self.integers(LANES)
-        function = self.external("llvm.x86.avx512.vpdpbusd.512", kind, [kind] * 3)
-        return self.b.call(function, [total, one, other])
 
     def element(self, vector, i: int):
         """The i-th element of a vector; a scalar is its own."""

@@ -8,10 +8,10 @@ import torch
 from s3d_core.kernels import jit
 from s3d_core.kernels.jit import LANES
 
-Kind = Literal["f32", "bf16", "dots", "int8"]
+Kind = Literal["f32", "bf16", "dots", "int8", "int4"]
 """`f32` and `bf16`: weights of that precision, rows float32. `dots`: both bfloat16, multiplied pair by pair
 (`jit.dots_bf16`). `int8`: both whole numbers of eight bits with a scale for each group of inputs, multiplied four by
-four (`jit.dots_int8`)."""
+four (`fours`). `int4`: likewise, but the weights of four bits, with a least value beside the scale."""
 # Blocks multiplied at once.
 _WIDTHS = (3, 2, 1)
 # Inputs that share a scale: the most that divide their number.
@@ -38,7 +38,9 @@ class Layout:
 
     @property
     def group(self) -> int:
-        """Inputs that share a scale, with `int8`."""
+        """Inputs that share a scale, with `int8` and `int4`."""
+        if self.kind == "int4":
+            return 32
         return next(size for size in _GROUPS if self.into % size == 0)
 
     @property
@@ -47,19 +49,27 @@ class Layout:
 
     @property
     def scale_bytes(self) -> int:
-        """Bytes before a block's weights: 16 scales in bfloat16 a group, filled up to whole cache lines."""
+        """Bytes before a block's weights: 16 scales in bfloat16 a group, filled up to whole cache lines. With `int4`
+        they lie between the weights."""
         return -(-self.groups * LANES * 2 // _LINE) * _LINE if self.kind == "int8" else 0
 
     @property
     def block_bytes(self) -> int:
         """Bytes of a block."""
+        if self.kind == "int4":
+            return self.groups * (2 * LANES * 2 + self.group * LANES // 2)
         size = {"f32": 4, "bf16": 2, "dots": 2, "int8": 1}[self.kind]
         return self.scale_bytes + LANES * self.into * size
 
     @property
     def row_bytes(self) -> int:
         """Bytes of a number in the rows that are multiplied."""
-        return {"f32": 4, "bf16": 4, "dots": 2, "int8": 1}[self.kind]
+        return {"f32": 4, "bf16": 4, "dots": 2, "int8": 1, "int4": 1}[self.kind]
+
+    @property
+    def is_grouped(self) -> bool:
+        """Whether weights and rows are whole numbers in groups (see `grouped`)."""
+        return self.kind in ("int8", "int4")
 
 
 def usual_kind(dtype: torch.dtype) -> Kind:
@@ -71,11 +81,17 @@ def usual_kind(dtype: torch.dtype) -> Kind:
 
 def low_kind(kind: Kind) -> Kind:
     """How the low-rank updates of weights of a kind are multiplied."""
-    return "bf16" if kind == "int8" else kind
+    return "bf16" if kind in ("int8", "int4") else kind
+
+
+def head_kind(kind: Kind) -> Kind:
+    """How the output head, and with it the embedding, of a model is multiplied: four bits are too few for it."""
+    return "int8" if kind == "int4" else kind
 
 
 def fits(weight: torch.Tensor, kind: Kind) -> bool:
     """Whether a weight can be packed: on the CPU, of a known precision, and of even blocks."""
     out, into = weight.shape
     known = weight.dtype in (torch.float32, torch.bfloat16)
-    return weight.device.type == "cpu" and known and out % LANES == 0 and into % (16 if kind == "int8" else 4) == 0
+    grain = {"int8": 16, "int4": 32}.get(kind, 4)
+    return weight.device.type == "cpu" and known and out % LANES == 0 and into % grain == 0

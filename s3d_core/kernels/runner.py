@@ -2,6 +2,7 @@
 
 import ctypes
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ import torch.nn.functional as F
 from s3d_core.attention import Masks, additive_masks
 from s3d_core.kernels import functions, jit
 from s3d_core.kernels.jit import LANES
-from s3d_core.kernels.skinny import MOST_HEIGHT, Packed, tiling
+from s3d_core.kernels.skinny import Packed, most_height, tiling
 from s3d_core.kernels.worker import LAYER, LINEARS, PASS, PRODUCTS, Shape
 from s3d_core.settings import MAX_TREE_SIZE
 
@@ -41,7 +42,7 @@ class CompiledLayers:
             "biased": layer.qkv_bias is not None,
             "normed_heads": layer.query_norm is not None,
             "kind": layer.o.layout.kind,
-            "paired": layer.o.layout.kind in ("dots", "int8") and jit.dots_bf16() and target.head_dim % LANES == 0,
+            "paired": layer.o.layout.kind not in ("f32", "bf16") and jit.dots_bf16() and target.head_dim % LANES == 0,
         }
         self._rotary = int(target.rope(torch.zeros(1, dtype=torch.int64), 0)[0].shape[-1])
         self._stock = {i: self._table(layer, None) for i, layer in enumerate(target.layers)}
@@ -53,8 +54,9 @@ class CompiledLayers:
         self._rows = self._slots = 0
         self._buffers: dict[str, torch.Tensor] = {}
         self._work, self._head = (ctypes.c_int64 * len(PASS))(), (ctypes.c_int64 * len(LAYER))()
-        self._compile(0, MOST_HEIGHT)
-        functions.compiled_head(self._shape(0, 0), target.head.shape[0])
+        self._compile(0, most_height(self._fixed["kind"]))
+        self._heads = replace(self._shape(0, 0), kind=target.head.layout.kind)
+        functions.compiled_head(self._heads, target.head.shape[0])
 
     @property
     def paired(self) -> bool:
@@ -84,7 +86,7 @@ class CompiledLayers:
             return False
         (self._rank,) = ranks
         self._rows, self._plans = 0, {}  # the scratch is now too narrow
-        self._compile(self._rank, min(most_rows, MOST_HEIGHT))
+        self._compile(self._rank, min(most_rows, most_height(self._fixed["kind"])))
         self._updated = {i: self._table(self._target.layers[i], update) for i, update in updates.items()}
         return True
 
@@ -149,7 +151,7 @@ class CompiledLayers:
         work[_AT["wide"]] = y.data_ptr()
         self._head[LAYER.index("attention_norm")] = norm.data_ptr()
         self._head[LAYER.index("qkv")] = head.blocks.data_ptr()
-        shape = self._shape(0, 0)
+        shape = self._heads
         work[_PRODUCTS] = functions.product(shape, vocabulary, shape.hidden, height)
         run = functions.compiled_head(shape, vocabulary)
         run(ctypes.addressof(self._head), ctypes.addressof(work), 0, 0, 0, self._threads)
@@ -159,7 +161,7 @@ class CompiledLayers:
     def _prepare(self, x: torch.Tensor, slots: int) -> tuple[int, ctypes.Array]:
         """Put rows in their place; the height of a tile and the table of the pass."""
         rows = x.shape[0]
-        height, tiles = tiling(rows)
+        height, tiles = tiling(rows, self._fixed["kind"])
         self._reserve(tiles * height, slots)
         stream = self._buffers["x"]
         if x.data_ptr() != stream.data_ptr():
@@ -224,7 +226,7 @@ class CompiledLayers:
             self._rows = rows
             self._buffers |= {name: torch.zeros(rows, width) for name, width in widths.items()}
             self._buffers["query"] = self._buffers["query"].view(-1, shape.head_dim)
-            if shape.kind == "int8":
+            if shape.kind in ("int8", "int4"):
                 widest = max(shape.hidden, shape.attended, shape.intermediate)
                 # For the most groups that there may be.
                 stride = self._work[_AT["quants_stride"]] = 2 * rows * widest

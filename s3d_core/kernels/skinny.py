@@ -18,15 +18,17 @@ import functools
 import torch
 import torch.nn.functional as F
 
-from s3d_core.kernels import eight_bits, jit
+from s3d_core.kernels import eight_bits, four_bits, grouped, jit
 from s3d_core.kernels.jit import LANES, Code
 from s3d_core.kernels.layout import Kind, Layout, usual_kind
 from s3d_core.pages import Room
 
-# Most rows multiplied at once: with one block they make so many sums, of 32 registers.
-MOST_HEIGHT = 24
+_WIDE = jit.lanes_at_once() == LANES
+# Most rows multiplied at once: with one block they make so many sums, of 32 registers; with AVX2 a sum is two of 16
+# registers, and one where weights are multiplied half a block at a time.
+_HEIGHTS = (24, 24) if _WIDE else (6, 9)
 # Sums that leave registers enough to weights and a row's number.
-_MOST_SUMS = 28
+_MOST_SUMS = 28 if _WIDE else 6
 _UNROLL = 4
 # Multiplications below which waking the other threads takes longer than they save.
 _WORTH_THREADS = 500_000
@@ -45,8 +47,8 @@ class Packed:
         kind: how it is multiplied; None for what is usual with its precision here.
 
     Attributes:
-        blocks: `[out / 16, in, 16, 1]` in float32, `[out / 16, in / 2, 16, 2]` in bfloat16; with `int8`
-            `[out / 16, bytes]`: scales, then `[in / 4, 16, 4]` (see `eight_bits`).
+        blocks: `[out / 16, in, 16, 1]` in float32, `[out / 16, in / 2, 16, 2]` in bfloat16; with `int8` and `int4`
+            `[out / 16, bytes]` (see `eight_bits` and `four_bits`).
     """
 
     def __init__(self, weight: torch.Tensor, room: Room | None = None, kind: Kind | None = None):
@@ -54,11 +56,11 @@ class Packed:
         room, weight = room or Room(), weight.detach()
         self.layout = Layout.of(out, into, kind or usual_kind(weight.dtype))
         self.shape = weight.shape
-        if self.layout.kind == "int8":
+        if self.layout.is_grouped:
             self.blocks = room.take((out // LANES, self.layout.block_bytes), torch.uint8)
             # Not all at once: a float32 copy of an output head would be the largest thing in memory.
             for rows in torch.arange(out).split(4096):
-                eight_bits.pack_into(self.blocks, self.layout, weight[rows], rows)
+                self.put(rows, weight[rows])
             return
         self._pair = 1 if self.layout.kind == "f32" else 2
         blocks = weight.view(out // LANES, LANES, -1, self._pair).transpose(1, 2)
@@ -68,14 +70,14 @@ class Packed:
         """`x @ weight.T` for float32 `x` `[rows, in]`; float32 `[rows, out]`."""
         out, into = self.shape
         rows = x.shape[0]
-        height, tiles = tiling(rows)
+        height, tiles = tiling(rows, self.layout.kind)
         x = x.bfloat16() if self.layout.kind == "dots" else x
         x = x.contiguous() if tiles * height == rows else F.pad(x, (0, 0, 0, tiles * height - rows))
         y = torch.empty(tiles * height, out, dtype=torch.float32)
         product = _compiled(self.layout, height)
         threads = 1 if rows * out * into < _WORTH_THREADS else torch.get_num_threads()
         panels = out // (self.layout.width * LANES)
-        stride = eight_bits.scratch_bytes(into, tiles * height) if self.layout.kind == "int8" else 0
+        stride = grouped.scratch_bytes(self.layout, tiles * height) if self.layout.is_grouped else 0
         scratch = torch.empty(threads * stride, dtype=torch.uint8)
         addresses = self.blocks.data_ptr(), x.data_ptr(), y.data_ptr()
         product(*addresses, panels, tiles, scratch.data_ptr(), stride, threads)
@@ -96,19 +98,29 @@ class Packed:
         if self.layout.kind == "int8":
             eight_bits.pack_into(self.blocks, self.layout, rows, places)
             return
+        if self.layout.kind == "int4":
+            four_bits.pack_into(self.blocks, rows, places)
+            return
         rows = rows.to(self.blocks.dtype).unflatten(-1, (-1, self._pair))
         self.blocks[places // LANES, :, places % LANES] = rows
 
     def unpacked(self) -> torch.Tensor:
-        """The weight as it was; with `int8`, what came of it."""
+        """The weight as it was; with `int8` and `int4`, what came of it."""
         if self.layout.kind == "int8":
             return eight_bits.unpacked(self.blocks, self.layout)
+        if self.layout.kind == "int4":
+            return four_bits.unpacked(self.blocks)
         return self.blocks.transpose(1, 2).reshape(self.shape)
 
 
-def tiling(rows: int) -> tuple[int, int]:
-    """Height and number of the tiles that `rows` are cut into; the last is filled up with zeros."""
-    tiles = -(-rows // MOST_HEIGHT)
+def most_height(kind: Kind) -> int:
+    """Most rows that are multiplied at once with weights of a kind."""
+    return _HEIGHTS[kind in ("int8", "int4")]
+
+
+def tiling(rows: int, kind: Kind) -> tuple[int, int]:
+    """Height and number of the tiles that `rows` are cut into for a kind of weights; the last is filled with zeros."""
+    tiles = -(-rows // most_height(kind))
     return -(-rows // tiles), tiles
 
 
@@ -125,9 +137,9 @@ def _compiled(layout: Layout, rows: int):
     thread, team = worker.team()
     sizes = [worker.load(worker.at(worker.arguments[0], 8 * i), worker.i64) for i in range(7)]
     weights, x, y, panels, tiles, scratch, stride = sizes
-    if layout.kind == "int8":
+    if layout.is_grouped:
         scratch = worker.add(scratch, worker.times(thread, stride))
-        x = call_quantiser(worker, layout.into, x, scratch, worker.times(tiles, rows))
+        x = call_quantiser(worker, layout, x, scratch, worker.times(tiles, rows))
     first, end = worker.share(panels, thread, team)
     function = worker.external(product, ir.VoidType(), [worker.i64] * _ARGUMENTS)
     call_product(worker, worker.b.ptrtoint(function, worker.i64), weights, x, y, panels, first, end, tiles)
@@ -154,8 +166,9 @@ def _compiled_gather(layout: Layout):
         block, lane = b.sdiv(row, code.whole(LANES)), b.srem(row, code.whole(LANES))
         source = code.at(weights, code.times(block, layout.block_bytes))
         goal = code.at(rows, code.times(number, into * 4))
-        if kind == "int8":
-            eight_bits.write_row(code, layout, source, lane, goal)
+        if layout.is_grouped:
+            form = eight_bits if kind == "int8" else four_bits
+            form.write_row(code, layout, source, lane, goal)
         else:
             _write_row(code, into, inputs, source, lane, goal)
     b.ret_void()
@@ -178,9 +191,9 @@ def _write_row(code: Code, into: int, inputs: int, block, lane, goal) -> None:
             code.store(value, code.at(goal, code.times(k, 4 * inputs), 4 * i))
 
 
-def call_quantiser(code: Code, into: int, x, scratch, rows):
+def call_quantiser(code: Code, layout: Layout, x, scratch, rows):
     """Write a call that quantises rows into a scratch; what a product takes as its rows."""
-    function = code.external(eight_bits.compiled_quantiser(into), code.ir.VoidType(), [code.i64] * 3)
+    function = code.external(grouped.compiled_quantiser(layout), code.ir.VoidType(), [code.i64] * 3)
     code.b.call(function, [code.whole(v) for v in (x, scratch, rows)])
     return scratch
 
@@ -201,8 +214,8 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
     rank above 0 only. Arguments, all 64-bit: weights, x `[tiles * rows, into]`, y
     `[tiles * rows, out]`, panels, first, end, tiles, low, low_x `[tiles * rows, rank]`, and base
     with its row and column steps in bytes (so that it can be nothing, a bias or the residual
-    stream); base 0 is nothing. x and low_x are of their layouts' kinds (with `int8`, x is what the quantiser wrote);
-    y is float32, or bfloat16 if `narrow`.
+    stream); base 0 is nothing. x and low_x are of their layouts' kinds (of grouped weights, x is what the quantiser
+    wrote); y is float32, or bfloat16 if `narrow`.
     """
     from llvmlite import ir
 
@@ -247,9 +260,9 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
         def fetch(place):
             b.call(prefetch, [code.at(place, ahead), *hints])
 
-        if held.kind == "int8":
+        if held.is_grouped:
             padded = code.times(tiles, rows)
-            return eight_bits.multiply(code, held, starts, x, code.times(tile, rows), padded, rows, sums, fetch)
+            return grouped.multiply(code, held, starts, x, code.times(tile, rows), padded, rows, sums, fetch)
         length, unit = held.into, held.row_bytes
         # What is loaded at once: 16 outputs' weights for one input, or for two in bfloat16.
         inputs = 1 if held.kind == "f32" else 2

@@ -157,10 +157,11 @@ class Worker:
 
     def rows_of(self, source: str, into: int):
         """The rows that a product with a weight takes; each thread quantises them for itself, which is soon done."""
-        if self.shape.kind != "int8":
+        layout = Layout(into, 1, self.shape.kind)
+        if not layout.is_grouped:
             return self.size(source)
         scratch = self.code.add(self.size("quants"), self.code.times(self.thread, self.size("quants_stride")))
-        return call_quantiser(self.code, into, self.size(source), scratch, self.padded)
+        return call_quantiser(self.code, layout, self.size(source), scratch, self.padded)
 
     def lower(self, name: str, source: str, into: int) -> tuple:
         """The first half of a low-rank update, into `low`; what the product with the second half takes, or zeros."""

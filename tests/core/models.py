@@ -72,10 +72,15 @@ CONFIGS = {
 }
 
 
-def build(name: str, seed: int = 0):
-    """A transformers model of a config's shape with random float32 weights."""
+def build(name: str, seed: int = 0, even: bool = False):
+    """A transformers model of a config's shape with random float32 weights; `even`: widened to multiples of 32."""
     torch.manual_seed(seed)
-    return AutoModelForCausalLM.from_config(CONFIGS[name](), dtype=torch.float32).eval()
+    config = CONFIGS[name]()
+    if even:
+        config.intermediate_size = 96
+        if config.hidden_size % 32:
+            config.hidden_size, config.num_attention_heads = 2 * config.hidden_size, 2 * config.num_attention_heads
+    return AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
 
 
 def word_tokenizer(vocabulary: int = VOCABULARY) -> PreTrainedTokenizerFast:

@@ -22,7 +22,7 @@ from s3d_core.s3d import S3D
 from s3d_core.settings import DraftSettings
 from s3d_core.target import Target
 
-needs_kernels = pytest.mark.skipif(not jit.available(), reason="packed products need AVX-512 on Linux")
+needs_kernels = pytest.mark.skipif(not jit.available(), reason="packed products need AVX2 on Linux")
 
 
 @pytest.fixture(scope="module")

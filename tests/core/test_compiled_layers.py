@@ -9,7 +9,7 @@ from s3d_core.kernels import jit
 from s3d_core.target import Target
 from s3d_core.tree import Tree
 
-pytestmark = pytest.mark.skipif(not jit.available(), reason="compiled layers need AVX-512 on Linux")
+pytestmark = pytest.mark.skipif(not jit.available(), reason="compiled layers need AVX2 on Linux")
 
 # A context shorter and one longer than the sliding windows among the models; then rows of one tile, of
 # broken tiles, and so many that torch's attention is used.

@@ -8,7 +8,7 @@ from s3d_core.draft_head import DraftHead, frequent_size
 from s3d_core.kernels import jit
 from s3d_core.target import Target
 
-needs_kernels = pytest.mark.skipif(not jit.available(), reason="packed products need AVX-512 on Linux")
+needs_kernels = pytest.mark.skipif(not jit.available(), reason="packed products need AVX2 on Linux")
 PACKED = pytest.mark.parametrize("packed", [False, pytest.param(True, marks=needs_kernels)], ids=["torch", "packed"])
 
 

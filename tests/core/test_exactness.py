@@ -32,7 +32,7 @@ def prompts(count, lengths=(3, 40)):
     return [[dice.randrange(3, VOCABULARY) for _ in range(dice.randint(*lengths))] for _ in range(count)]
 
 
-needs_kernels = pytest.mark.skipif(not jit.available(), reason="packed products need AVX-512 on Linux")
+needs_kernels = pytest.mark.skipif(not jit.available(), reason="packed products need AVX2 on Linux")
 
 
 @pytest.mark.parametrize("packed", [False, pytest.param(True, marks=needs_kernels)], ids=["torch", "packed"])

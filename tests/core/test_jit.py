@@ -9,7 +9,7 @@ import torch
 from s3d_core.kernels import jit
 from s3d_core.kernels.skinny import Packed
 
-pytestmark = pytest.mark.skipif(not jit.available(), reason="compiled loops need AVX-512 on Linux")
+pytestmark = pytest.mark.skipif(not jit.available(), reason="compiled loops need AVX2 on Linux")
 
 PRODUCT = """
 import sys

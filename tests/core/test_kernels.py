@@ -7,7 +7,7 @@ from s3d_core.kernels import jit
 from s3d_core.kernels.layout import fits
 from s3d_core.kernels.skinny import Packed
 
-needs_kernels = pytest.mark.skipif(not jit.available(), reason="packed products need AVX-512 on Linux")
+needs_kernels = pytest.mark.skipif(not jit.available(), reason="packed products need AVX2 on Linux")
 DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
 
 

@@ -27,7 +27,7 @@ DRAFTS = [
     DraftSettings("skip", skipped=2, draft_length=4),
     DraftSettings("s3d", skipped=2, draft_length=4, tree_size=12),
 ]
-needs_kernels = pytest.mark.skipif(not jit.available(), reason="packed products need AVX-512 on Linux")
+needs_kernels = pytest.mark.skipif(not jit.available(), reason="packed products need AVX2 on Linux")
 layouts = pytest.mark.parametrize("packed", [False, pytest.param(True, marks=needs_kernels)], ids=["torch", "packed"])
 
 

@@ -129,6 +129,12 @@ def test_without_the_library_it_is_said_what_to_install(folder, monkeypatch):
         Engine.load(folder, dtype="nf4", device="cpu")
 
 
+def test_four_bits_of_processors_are_refused_on_a_gpu(folder, monkeypatch):
+    monkeypatch.setattr("s3d_core.load.pick_device", lambda device: torch.device("cuda:0"))
+    with pytest.raises(ModelError, match=r"^int4 weights are for processors; choose nf4, int8 or bfloat16 on a GPU\.$"):
+        Engine.load(folder, dtype="int4", device="cuda")
+
+
 def test_a_library_that_breaks_at_its_import_is_one_sentence(monkeypatch):
     def breaks():
         raise RuntimeError("no libcudart")

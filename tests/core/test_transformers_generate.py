@@ -90,7 +90,7 @@ def test_the_parameters_are_shared_and_only_joined_matrices_are_new(model, s3d):
     assert s3d._engine.target.embedding.data_ptr() in theirs
 
 
-@pytest.mark.skipif(not jit.available(), reason="packed products need AVX-512 on Linux")
+@pytest.mark.skipif(not jit.available(), reason="packed products need AVX2 on Linux")
 def test_packed_weights_write_the_same_and_leave_the_model_alone(tmp_path):
     model = build("llama")
     expected = model.generate(**prompt(), **GREEDY)

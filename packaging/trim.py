@@ -12,7 +12,7 @@ MODULES = [
     *("torch.testing._internal.common_utils", "torch.testing._internal.common_methods_invocations"),
     *("torch.testing._internal.common_distributed", "torch.testing._internal.opinfo", "torch.utils.tensorboard"),
     *("torch.utils.benchmark", "torch.utils.cpp_extension"),
-    *("lib2to3", "pydoc_data", "idlelib", "ensurepip", "triton", "nvidia"),
+    *("lib2to3", "pydoc_data", "idlelib", "ensurepip", "triton", "nvidia", "bitsandbytes"),
 ]
 
 # The families that can be run, what `Auto…` classes and the reader of GGUF files import by themselves, and the

@@ -43,7 +43,9 @@ class Auto:
 
     def __init__(self, target: Target, lookup: Lookup, s3d: S3D | None, card: Mapping | None):
         self._target, self._lookup, self._s3d = target, lookup, s3d
-        self.policy = Policy(_gains(card or {}) if s3d else {}, Costs())
+        # The second call of a pass is the one that is recorded.
+        costs = Costs(first_runs=1 if target.steps is None else 2)
+        self.policy = Policy(_gains(card or {}) if s3d else {}, costs)
         self._text: list[int] | None = None
         self._skipped: int | None = None
         self._began = 0.0

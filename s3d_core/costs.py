@@ -22,11 +22,15 @@ class Costs:
     Args:
         verify: milliseconds by rows, where they are known already.
         draft: milliseconds by skipped layers, likewise.
+        first_runs: of each shape, those that pay for memory, compiling and recording, and are not timed.
     """
 
-    def __init__(self, verify: Mapping[int, float] | None = None, draft: Mapping[int, float] | None = None):
+    def __init__(
+        self, verify: Mapping[int, float] | None = None, draft: Mapping[int, float] | None = None, first_runs: int = 1
+    ):
         self._verify = dict(verify or {})
         self._draft = dict(draft or {})
+        self._first_runs = first_runs
         self._table = np.empty(0)
         self._pace = self._draft_pace = 0.0
 
@@ -37,12 +41,12 @@ class Costs:
 
     def measure_verify(self, rows: int, run: Callable[[], object]) -> None:
         """Time a verify pass of so many rows."""
-        self._verify[rows] = _fastest(run)
+        self._verify[rows] = _fastest(run, self._first_runs)
         self._table = np.empty(0)
 
     def measure_draft(self, skipped: int, run: Callable[[], object]) -> None:
         """Time a draft pass that skips so many layers."""
-        self._draft[skipped] = _fastest(run)
+        self._draft[skipped] = _fastest(run, self._first_runs)
 
     def verify(self, most_rows: int) -> np.ndarray:
         """Milliseconds `[most_rows + 1]` of a verify pass by its rows; the entry for no rows is 0."""
@@ -86,9 +90,10 @@ def _step(ratio: float) -> float:
     return _FOLLOWS * max(-_MOST, min(_MOST, math.log(ratio)))
 
 
-def _fastest(run: Callable[[], object], times: int = 3, enough_ms: float = 200.0) -> float:
-    """Milliseconds of the fastest of a few runs behind a first one, which pays for memory and compiling."""
-    run()
+def _fastest(run: Callable[[], object], first_runs: int, times: int = 3, enough_ms: float = 200.0) -> float:
+    """Milliseconds of the fastest of a few runs behind the first ones."""
+    for _ in range(first_runs):
+        run()
     taken: list[float] = []
     while len(taken) < times and sum(taken) < enough_ms:
         began = time.perf_counter()

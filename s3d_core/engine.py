@@ -10,24 +10,28 @@ import statistics
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 
+from s3d_core import graphs, pages
 from s3d_core import load as loading
-from s3d_core import pages
 from s3d_core.adapter import CARD, Adapter, read_card
 from s3d_core.auto import Auto
 from s3d_core.chat_template import chat_text
 from s3d_core.decode import Limits, prefill, rounds
 from s3d_core.errors import AdapterError, ModelError, PromptError, SettingError
 from s3d_core.gguf import Progress
+from s3d_core.graphs import Pool
 from s3d_core.kernels import jit
 from s3d_core.kernels.layout import Kind
+from s3d_core.quantised import FORMATS
 from s3d_core.s3d import S3D
 from s3d_core.sampling import Sampler
 from s3d_core.settings import MAX_DRAFT_LENGTH, MAX_TREE_SIZE, DraftSettings, SamplingSettings
-from s3d_core.stats import ModelInfo, Round
+from s3d_core.stats import USUAL_ROWS, ModelInfo, Round
 from s3d_core.strategies import strategies
 from s3d_core.target import Target
 from s3d_core.text import TextStream
@@ -110,6 +114,7 @@ class Engine:
         adapters: Sequence[Path] = (),
         context: int | None = None,
         compiled: Path | None = None,
+        recorder: Callable[[], Pool] | Literal["auto"] | None = "auto",
         progress: Progress | None = None,
     ) -> "Engine":
         """Load a safetensors folder or a GGUF file and measure plain decoding on it.
@@ -119,6 +124,8 @@ class Engine:
             adapters: folders of adapter folders, looked through before the shipped ones.
             context: most tokens of a chat; None for as many as the model was made for.
             compiled: a folder to keep compiled loops in, so that the next load has them ready.
+            recorder: makes what passes are recorded in (see `graphs`), None for no recordings, or "auto": CUDA graphs
+                on a GPU, nothing elsewhere. Recorded passes are not compiled.
             progress: called with (phase, 0..1); an exception it raises ends the loading.
 
         Raises:
@@ -126,12 +133,22 @@ class Engine:
         """
         progress = progress or (lambda phase, share: None)
         place = loading.pick_device(device)
-        kind = _GROUPED.get(dtype)
-        if kind and (place.type != "cpu" or not jit.dots_int8()):
+        new_pool = graphs.pools(place) if recorder == "auto" else recorder
+        # Processors have products of their own for groups of few bits.
+        kind = _GROUPED.get(dtype) if place.type == "cpu" and new_pool is None else None
+        if kind and not jit.dots_int8():
             raise ModelError("Weights of eight or four bits need a processor with AVX2, on Linux; choose bfloat16.")
-        loaded = loading.load(Path(path), loading.pick_dtype("bf16" if kind else dtype, place), place, progress)
+        few_bits = dtype if dtype in FORMATS and not kind else None
+        if dtype in _GROUPED and not kind and not few_bits:
+            raise ModelError(f"{dtype} weights are for processors; choose nf4, int8 or bfloat16 on a GPU.")
+        if few_bits:
+            dtype = "auto" if place.type == "cuda" else "float32"
+        precision = loading.pick_dtype("bf16" if kind else dtype, place)
+        loaded = loading.load(Path(path), precision, place, progress, few_bits)
         jit.keep_in(compiled)
-        if not loaded.target.pack(kind) and kind:
+        if new_pool is not None:
+            loaded.target.record(new_pool)
+        elif few_bits is None and not loaded.target.pack(kind) and kind:
             raise ModelError("This model's matrices cannot be cut into groups that share a scale; choose bfloat16.")
         progress("Loading the draft adapter", 0.85)
         found, notice = None, None
@@ -175,6 +192,8 @@ class Engine:
         auto = self.strategies["auto"]
         if isinstance(auto, Auto):
             auto.measure(self.cache)
+            passes = auto.policy.costs.verify(USUAL_ROWS)
+            self.info = replace(self.info, verify_ratio=float(passes[USUAL_ROWS] / passes[1]))
 
     @torch.inference_mode()
     def _plain_step(self, token: int) -> int:

@@ -8,6 +8,7 @@ call has to come in tensors, and the K/V cache has to stay where it is.
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -116,6 +117,11 @@ class Graphs:
         self._seen.clear()
         # torch does not take up a pool again that no graph uses any more.
         self._pool, self.gave_up = None, False
+
+
+def pools(device: torch.device) -> Callable[[], Pool] | None:
+    """What passes are recorded in on a device: CUDA graphs on an NVIDIA GPU, nothing elsewhere."""
+    return partial(CudaPool, device) if device.type == "cuda" else None
 
 
 class CudaPool:

@@ -8,24 +8,27 @@ import torch.nn.functional as F
 from s3d_core.errors import ModelError
 from s3d_core.kernels.skinny import Packed
 from s3d_core.pages import give_back
+from s3d_core.quantised import Quantised
 
 LINEARS = ("qkv", "o", "gate_up", "down")
 
 
 # A matrix `[out, in]`, as torch keeps it or packed for few rows.
 Weight = torch.Tensor | Packed
+# One of a layer, which may be held in few bits as well.
+Linear = Weight | Quantised
 
 
 @dataclass
 class Layer:
     """One decoder layer's weights, `[out, in]` each, with the joined projections."""
 
-    qkv: Weight
+    qkv: Linear
     qkv_bias: torch.Tensor | None
-    o: Weight
+    o: Linear
     o_bias: torch.Tensor | None
-    gate_up: Weight
-    down: Weight
+    gate_up: Linear
+    down: Linear
     attention_norm: torch.Tensor
     mlp_norm: torch.Tensor
     query_norm: torch.Tensor | None
@@ -38,14 +41,21 @@ class Layer:
 Update = dict[str, tuple[Weight, Weight]]
 
 
-def as_tensor(weight: Weight) -> torch.Tensor:
-    """A weight `[out, in]` as torch keeps it; a copy if it is packed."""
-    return weight.unpacked() if isinstance(weight, Packed) else weight
+def as_tensor(weight: Linear) -> torch.Tensor:
+    """A weight `[out, in]` as torch keeps it; a copy if it is packed or quantised."""
+    return weight if isinstance(weight, torch.Tensor) else weight.unpacked()
 
 
-def multiply(x: torch.Tensor, weight: Weight) -> torch.Tensor:
+def held(weight: Linear) -> tuple[torch.Tensor, ...]:
+    """The tensors that a weight is kept in."""
+    if isinstance(weight, Quantised):
+        return weight.held
+    return (weight.blocks if isinstance(weight, Packed) else weight,)
+
+
+def multiply(x: torch.Tensor, weight: Linear) -> torch.Tensor:
     """`x @ weight.T`, `[rows, in]` to `[rows, out]`, in the precision of `x`."""
-    if isinstance(weight, Packed):
+    if not isinstance(weight, torch.Tensor):
         return weight(x)
     return F.linear(x, weight) if x.dtype == weight.dtype else _FrozenProduct.apply(x, weight)
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 
-from s3d_core import tokenizer_file
+from s3d_core import quantised, tokenizer_file
 from s3d_core.errors import ModelError, is_out_of_memory
 from s3d_core.families import ARCHITECTURES
 from s3d_core.gguf import Progress, unpacked
 from s3d_core.kernels import jit
+from s3d_core.layer import LINEARS, as_tensor
 from s3d_core.target import Target
 from s3d_core.trust import check_config, refuse_pickle, weight_files
 
@@ -67,7 +68,7 @@ def pick_dtype(dtype: str, device: torch.device) -> torch.dtype:
     if dtype != "auto":
         if dtype not in known:
             raise ModelError(
-                f"There is no precision called {dtype!r}; choose auto, float32, bfloat16, float16, int8 or int4."
+                f"There is no precision called {dtype!r}; choose auto, float32, bfloat16, float16, int8, int4 or nf4."
             )
         return known[dtype]
     if device.type == "cuda":
@@ -77,8 +78,13 @@ def pick_dtype(dtype: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if native or jit.available() else torch.float32
 
 
-def load(path: Path, dtype: torch.dtype, device: torch.device, progress: Progress) -> Loaded:
+def load(
+    path: Path, dtype: torch.dtype, device: torch.device, progress: Progress, weights: str | None = None
+) -> Loaded:
     """Read a model folder (safetensors) or a GGUF file.
+
+    Args:
+        weights: what the layers' matrices are brought into, of `quantised.FORMATS`; None for `dtype`.
 
     Raises:
         ModelError: it is missing, damaged, not of a known family, or too large for the memory.
@@ -130,8 +136,9 @@ def load(path: Path, dtype: torch.dtype, device: torch.device, progress: Progres
     progress("Preparing the layers", 0.8)
     generation = model.generation_config
     try:
-        model.to(device).eval()
-        target = Target(model)
+        target = Target((model if weights else model.to(device)).eval())
+        if weights:
+            quantise(target, weights, device)
     except (MemoryError, RuntimeError) as error:
         if is_out_of_memory(error):
             raise ModelError(f"{path.name} does not fit into the memory of {device}.") from error
@@ -139,6 +146,31 @@ def load(path: Path, dtype: torch.dtype, device: torch.device, progress: Progres
     return Loaded(
         target, tokenizer, stop_tokens(tokenizer, target.config, generation), path.stem if path.is_file() else path.name
     )
+
+
+def quantise(target: Target, name: str, device: torch.device) -> None:
+    """Bring a model that lies on the host onto `device`, its layers' matrices in one of `quantised.FORMATS`.
+
+    One matrix at a time, so that the device never holds the model in more bits.
+
+    Raises:
+        ModelError: the library for it is missing or cannot be used.
+    """
+    quantised.check(name)
+    target.fingerprint()
+    head, embedding = as_tensor(target.head), as_tensor(target.embedding)
+    tied = head.data_ptr() == embedding.data_ptr()
+    for layer in target.layers:
+        for field, value in vars(layer).items():
+            if field in LINEARS:
+                setattr(layer, field, quantised.FORMATS[name](value.to(device)))
+            elif isinstance(value, torch.Tensor):
+                setattr(layer, field, value.to(device))
+    target.norm = target.norm.to(device)
+    target.head = head.to(device)
+    target.embedding = target.head if tied else embedding.to(device)
+    target.rotary.to(device)
+    target.device, target.quantised = device, name
 
 
 def stock_model(path: Path, dtype: torch.dtype, device: torch.device):

@@ -5,6 +5,12 @@ from dataclasses import dataclass, field
 
 from s3d_core.settings import DraftSettings
 
+# Rows of a usual verify pass: the current token's and those of 16 candidates.
+USUAL_ROWS = 17
+# With the 2.7 tokens of a usual round and a draft pass of 0.6 plain steps, drafts make a reply 1.7 times as fast where
+# verifying costs no more than a step, and 1.3 times where it costs this many: more than half of the gain is gone.
+SLOW_VERIFY = 1.5
+
 
 @dataclass(frozen=True)
 class Round:
@@ -141,6 +147,8 @@ class ModelInfo:
         weight_bytes, adapter_bytes: memory of the weights and of the draft adapter (0 without one).
         defaults: settings to start with.
         notice: one sentence for the user, or None.
+        verify_ratio: what a verify pass of `USUAL_ROWS` rows takes over a plain step, measured when the model was
+            loaded; None where it was not.
     """
 
     name: str
@@ -156,6 +164,13 @@ class ModelInfo:
     adapter_bytes: int
     defaults: DraftSettings
     notice: str | None = None
+    verify_ratio: float | None = None
+
+    @property
+    def verifies_slowly(self) -> bool:
+        """Whether the weights are in a format of few bits whose verify pass takes so long that drafts gain little."""
+        few_bits = self.dtype not in ("float32", "bfloat16", "float16")
+        return few_bits and self.verify_ratio is not None and self.verify_ratio > SLOW_VERIFY
 
     @property
     def has_adapter(self) -> bool:

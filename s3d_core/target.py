@@ -16,13 +16,13 @@ from s3d_core.attention import additive_masks, fold_attention, rotate
 from s3d_core.cache import Cache
 from s3d_core.errors import ModelError, SettingError
 from s3d_core.families import ARCHITECTURES, family_names
-from s3d_core.graphs import CudaPool, Pool
+from s3d_core.graphs import Pool
 from s3d_core.kernels import jit
 from s3d_core.kernels.kv import PairedCache
 from s3d_core.kernels.layout import Kind, fits, head_kind, usual_kind
 from s3d_core.kernels.runner import CompiledLayers
 from s3d_core.kernels.skinny import Packed
-from s3d_core.layer import LINEARS, Layer, Update, Weight, as_tensor, multiply, rms_norm, take, windows_of
+from s3d_core.layer import LINEARS, Layer, Linear, Update, Weight, as_tensor, held, multiply, rms_norm, take, windows_of
 from s3d_core.pages import Room, give_back
 from s3d_core.settings import MAX_TREE_SIZE
 from s3d_core.steps import Steps
@@ -39,9 +39,11 @@ class Target:
         dtype: precision of the weights.
         activations: precision of everything between them.
         steps: passes of few rows that are recorded and replayed; None where they run as they are.
+        quantised: what the layers' matrices are held in, of `quantised.FORMATS`; None where they are not.
     """
 
     steps: Steps | None = None
+    quantised: str | None = None
 
     def __init__(self, model):
         """Take over a transformers model's weights; `model` is emptied on the way and must not be used again.
@@ -85,10 +87,10 @@ class Target:
 
     @property
     def precision(self) -> str:
-        """What the weights are held in: "int8", "int4", or a dtype's name."""
+        """What the weights are held in: "int8", "int4", "nf4", or a dtype's name."""
         linear = self.layers[0].o
         kind = linear.layout.kind if isinstance(linear, Packed) else ""
-        return kind if kind in ("int8", "int4") else str(self.dtype).removeprefix("torch.")
+        return self.quantised or (kind if kind in ("int8", "int4") else str(self.dtype).removeprefix("torch."))
 
     @property
     def compiles(self) -> bool:
@@ -142,13 +144,9 @@ class Target:
             self._compiled = CompiledLayers(self)
         return True
 
-    def record(self, new_pool: Callable[[], Pool] | None = None) -> None:
-        """Record passes of few rows from now on (see `steps`); a cache made before cannot be used with them.
-
-        Args:
-            new_pool: None for CUDA graphs.
-        """
-        self.steps = Steps(self, new_pool or (lambda: CudaPool(self.device)))
+    def record(self, new_pool: Callable[[], Pool]) -> None:
+        """Record passes of few rows from now on (see `steps`); a cache made before cannot be used with them."""
+        self.steps = Steps(self, new_pool)
 
     def prepare(self, updates: dict[int, Update], most_rows: int) -> None:
         """Compile what passes of up to so many rows with these updates need, where passes are compiled."""
@@ -168,11 +166,10 @@ class Target:
     @property
     def bytes(self) -> int:
         """Memory of the weights, in bytes, shared tensors counted once."""
-        tensors: list[Weight] = [self.embedding, self.head, self.norm]
+        weights: list[Linear] = [self.embedding, self.head, self.norm]
         for layer in self.layers:
-            tensors += [t for t in vars(layer).values() if isinstance(t, (torch.Tensor, Packed))]
-        stored = [t.blocks if isinstance(t, Packed) else t for t in tensors]
-        return sum({t.data_ptr(): t.numel() * t.element_size() for t in stored}.values())
+            weights += [t for t in vars(layer).values() if isinstance(t, Linear)]
+        return sum({t.data_ptr(): t.nbytes for weight in weights for t in held(weight)}.values())
 
     def new_cache(self, most: int | None = None) -> Cache:
         """An empty cache of this model's shape; `most` are the slots that it will need, where that is known."""
@@ -361,7 +358,7 @@ class Target:
         if self._fingerprint is not None:
             return self._fingerprint
         digest = hashlib.sha256()
-        tensors: list[Weight] = [self.embedding, self.head, self.norm]
+        tensors: list[Linear] = [self.embedding, self.head, self.norm]
         for layer in self.layers:
             tensors += [layer.qkv, layer.o, layer.gate_up, layer.down]
         for t in tensors:

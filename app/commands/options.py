@@ -1,6 +1,7 @@
 """Options that several commands share, and the engine and the settings made from them."""
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from app.models import embedded, fit, library, places
 from app.terminal import ProgressLine
 from s3d_core.errors import ModelError
 from s3d_core.settings import MAX_DRAFT_LENGTH, MAX_TREE_SIZE, STRATEGIES, DraftSettings, SamplingSettings
+from s3d_core.stats import USUAL_ROWS
 
 if TYPE_CHECKING:
     from s3d_core.engine import Engine
@@ -41,7 +43,7 @@ def add_model_options(parser: argparse.ArgumentParser, chats: bool = True) -> No
     group = parser.add_argument_group("model")
     group.add_argument("--model", metavar="NAME|PATH", help=f"default: {embedded.DEFAULT_NAME}")
     group.add_argument("--adapter", default="auto", metavar="PATH|none", help="draft adapter; default: one that fits")
-    group.add_argument("--dtype", default="auto", help="auto, float32, bfloat16, float16, int8 or int4")
+    group.add_argument("--dtype", default="auto", help="auto, float32, bfloat16, float16, int8, int4 or nf4")
     group.add_argument("--device", default="auto", help="auto, cpu or cuda")
     group.add_argument("--anyway", action="store_true", help="load even what does not seem to fit into the memory")
     if chats:
@@ -136,7 +138,7 @@ def load_engine(args: argparse.Namespace) -> "Engine":
         from s3d_core.engine import Engine
 
         args.choice = precision.choose(path, args.dtype, args.device, args.context, line)
-        return Engine.load(
+        engine = Engine.load(
             path,
             dtype=args.choice.precision,
             device=args.device,
@@ -146,3 +148,11 @@ def load_engine(args: argparse.Namespace) -> "Engine":
             context=args.context or fit.context_for(path, memory, args.choice.precision),
             progress=line,
         )
+    info = engine.info
+    if info.verifies_slowly:
+        print(
+            f"Verifying is slow in {info.dtype} here: {USUAL_ROWS} rows take {info.verify_ratio:.1f} times a plain "
+            "step, so that drafts gain little; --dtype bfloat16 gains more where it fits.",
+            file=sys.stderr,
+        )
+    return engine

@@ -17,7 +17,9 @@ from app.models.shape import Shape
 from s3d_core.errors import ModelError
 from s3d_core.settings import MAX_TREE_SIZE
 
-PRECISIONS = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
+# Bytes a number of the layers' matrices; int4 has a scale and a least value of two bytes each for 32, nf4 a scale of
+# four bytes for 64.
+PRECISIONS = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1, "int4": 0.625, "nf4": 0.5625}
 # Weights of eight bits to a scale, of two bytes, and what fills up the cache lines that scales lie in.
 _SCALES = 24
 _SHORT = {"f32": "float32", "bf16": "bfloat16", "f16": "float16"}
@@ -143,7 +145,7 @@ def estimate(shape: Shape, precision: str, context: int | None, memory: MemoryRe
     fit = _sizes(shape, Choice(precision, context), memory, adapter)
     if fit.verdict is not Verdict.WONT_FIT:
         return fit
-    others = [_sizes(shape, choice, memory, adapter) for choice in _nearer(shape, fit.choice)]
+    others = [_sizes(shape, choice, memory, adapter) for choice in _nearer(fit.choice, memory.is_gpu)]
     for wanted in (Verdict.FITS, Verdict.TIGHT):
         for other in others:
             if other.verdict is wanted:
@@ -211,34 +213,47 @@ def _cpu_flags() -> frozenset[str]:
     return frozenset(next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), ()))
 
 
-def _nearer(shape: Shape, choice: Choice) -> Iterator[Choice]:
+def _nearer(choice: Choice, is_gpu: bool) -> Iterator[Choice]:
     """Other choices, the nearest first: half the bits lose less than half the context."""
     contexts = [c for c in CONTEXTS if c < choice.context]
-    smaller = [
-        p for p, size in PRECISIONS.items() if size < PRECISIONS[choice.precision] and p not in ("float16", "int8")
-    ]
+    usual = ("float32", "bfloat16", "nf4") if is_gpu and find_spec("bitsandbytes") else ("float32", "bfloat16")
+    smaller = [p for p in usual if PRECISIONS[p] < PRECISIONS[choice.precision]]
     yield from (Choice(precision, choice.context) for precision in smaller)
     for context in contexts:
         yield from (Choice(precision, context) for precision in (choice.precision, *smaller))
 
 
 def _sizes(shape: Shape, choice: Choice, memory: MemoryReading, adapter: bool) -> Fit:
-    size = PRECISIONS[choice.precision]
-    packed = not memory.is_gpu and packs_here() and choice.precision != "float16"
+    precision, is_gpu = choice.precision, memory.is_gpu
+    packed = not is_gpu and packs_here() and precision not in ("float16", "nf4")
+    # What lies between the weights, which few bits leave as it is.
+    size = int(max(PRECISIONS[precision], 2)) if is_gpu or precision != "nf4" else 4
     held = 4 if packed else size
-    narrow = packed and choice.precision in ("bfloat16", "int8")
+    narrow = packed and precision in ("bfloat16", "int8", "int4")
     pairs = narrow and "avx512_bf16" in _cpu_flags() and shape.head_dim % 16 == 0
-    weights = size * shape.parameters + (shape.parameters // _SCALES if choice.precision == "int8" else 0)
     return Fit(
         choice=choice,
-        weights=weights,
+        weights=_weight_bytes(shape, precision, is_gpu),
         cache=_cache_bytes(shape, choice.context, 2 if pairs else held, memory.is_gpu),
-        adapter=_adapter_bytes(shape, max(size, 2)) if adapter else 0,
+        adapter=_adapter_bytes(shape, size) if adapter else 0,
         working=_working_bytes(shape, choice.context, held, memory.is_gpu),
         total=memory.total,
         others=memory.others,
         is_gpu=memory.is_gpu,
     )
+
+
+def _weight_bytes(shape: Shape, precision: str, is_gpu: bool) -> int:
+    """On a GPU few bits are for the layers' matrices alone; on a processor nf4 is made of float32 in memory."""
+    if precision == "nf4" and not is_gpu:
+        return int(PRECISIONS["float32"] * shape.parameters)
+    if precision == "int4" and not is_gpu:
+        layers = shape.layers * shape.layer
+        head = shape.parameters - layers  # in eight bits
+        return int(PRECISIONS["int4"] * layers) + head + head // _SCALES
+    in_few_bits = shape.layers * shape.layer if precision in ("int8", "nf4") and is_gpu else shape.parameters
+    whole = PRECISIONS[precision] * in_few_bits + 2 * (shape.parameters - in_few_bits)
+    return int(whole) + (in_few_bits // _SCALES if precision == "int8" else 0)
 
 
 def _cache_bytes(shape: Shape, context: int, size: int, is_gpu: bool) -> int:

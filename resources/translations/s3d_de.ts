@@ -1862,6 +1862,10 @@
             <translation>Auto wählt in jeder Runde nach gemessenen Zeiten, was sich lohnt.</translation>
         </message>
         <message>
+            <source>Verifying is slow in this format here: in {format}, {rows} rows take {ratio:.1f} × a plain step, so that drafts gain little. bfloat16 gains more where it fits into the memory.</source>
+            <translation>Das Prüfen ist in diesem Format hier langsam: in {format} brauchen {rows} Zeilen das {ratio:.1f}-Fache eines einfachen Schritts, so dass Entwürfe wenig bringen. bfloat16 gewinnt mehr, wo es in den Speicher passt.</translation>
+        </message>
+        <message>
             <source>Auto</source>
             <translation>Auto</translation>
         </message>

@@ -3,8 +3,7 @@
 import torch
 
 from s3d_core.engine import Engine
-from s3d_core.kernels.skinny import Packed
-from s3d_core.layer import LINEARS, Weight
+from s3d_core.layer import LINEARS, Linear, held
 from s3d_core.s3d import S3D
 from s3d_core.stats import Round
 
@@ -49,10 +48,9 @@ class Traffic:
         return self.plain + done.depth * (layers + self._head)
 
 
-def stored(weight: Weight) -> int:
+def stored(weight: Linear) -> int:
     """Bytes of a weight as it is held."""
-    tensor = weight.blocks if isinstance(weight, Packed) else weight
-    return tensor.numel() * tensor.element_size()
+    return sum(tensor.nbytes for tensor in held(weight))
 
 
 def parameter_bytes(model: torch.nn.Module) -> int:

@@ -90,6 +90,27 @@ def test_an_eight_gigabyte_gpu_holds_phi3_in_half_precision_tightly_or_not_at_al
     assert estimate(shape, "float16", 4096, memory(12, others=0.3, gpu=True)).verdict is Verdict.FITS
 
 
+def test_few_bits_are_for_the_layers_alone_and_leave_the_rest_as_it_is(monkeypatch):
+    shape = Shape.from_config(PHI3)
+    here = memory(24, gpu=True)
+    half, four = (estimate(shape, precision, 4096, here) for precision in ("bfloat16", "nf4"))
+    eight = estimate(shape, "int8", 4096, here)
+    outside = 2 * (2 * shape.embedding + shape.hidden)
+    assert four.weights == int(outside + 0.5625 * shape.layers * shape.layer)
+    assert outside + shape.layers * shape.layer < eight.weights < 0.6 * half.weights
+    assert half.cache == four.cache == eight.cache
+    assert half.adapter == four.adapter == eight.adapter
+    on_the_host = estimate(shape, "nf4", 4096, memory(24))  # it is made of the model in float32 there
+    assert on_the_host.weights == 4 * shape.parameters
+
+    # Where the library is there, a GPU that is too small for 16 bits is told of four.
+    small = memory(7, gpu=True)
+    monkeypatch.setattr(fit, "find_spec", lambda name: object())
+    assert estimate(shape, "bfloat16", 4096, small).nearest == Choice("nf4", 4096)
+    monkeypatch.setattr(fit, "find_spec", lambda name: None)
+    assert estimate(shape, "bfloat16", 4096, small).nearest is None
+
+
 def test_keys_and_values_take_half_where_they_are_pairs_of_bfloat16(monkeypatch):
     monkeypatch.setattr(fit, "packs_here", lambda: True)
     shape, flags = Shape.from_config(PHI3), fit._cpu_flags()

@@ -83,9 +83,9 @@ def build(name: str, seed: int = 0, even: bool = False):
     return AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
 
 
-def word_tokenizer() -> PreTrainedTokenizerFast:
+def word_tokenizer(vocabulary: int = VOCABULARY) -> PreTrainedTokenizerFast:
     """One word a token: w0 w1 ... with a simple chat template."""
-    words = {f"w{i} ": i for i in range(VOCABULARY)}
+    words = {f"w{i} ": i for i in range(vocabulary)}
     tokenizer = Tokenizer(WordLevel(words, unk_token="w0 "))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"w\d+ ?"), "isolated")
     tokenizer.decoder = decoders.Fuse()

@@ -39,6 +39,24 @@ class Tape(TorchDispatchMode):
         self._done, self.outputs = [], ()
 
 
+class Questions(TorchDispatchMode):
+    """Counts the operations that make a host wait for a device.
+
+    Attributes:
+        asked: so far.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.asked = 0
+
+    def __torch_dispatch__(self, operation, types, given=(), named=None):
+        # Host values that become tensors are not asked for.
+        name = operation.__name__.split(".")[0]
+        self.asked += name in _HOST and name != "lift_fresh"
+        return operation(*given, **(named or {}))
+
+
 class TapePool:
     """A pool of tapes.
 

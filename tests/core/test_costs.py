@@ -34,6 +34,12 @@ def test_measuring_takes_the_fastest_run_behind_the_first():
     assert 4 <= costs.verify(1)[1] < 20
 
 
+def test_where_the_second_run_records_the_pass_neither_of_the_two_counts():
+    costs, waits = Costs(first_runs=2), iter([0.03, 0.3, 0.01, 0.01, 0.01])
+    costs.measure_verify(1, lambda: time.sleep(next(waits)))
+    assert 10 <= costs.verify(1)[1] < 30
+
+
 def test_a_pass_of_a_large_model_is_timed_once():
     runs = []
     Costs().measure_draft(12, lambda: runs.append(time.sleep(0.25)))

@@ -13,7 +13,9 @@ import torch
 from core.models import VOCABULARY, build, engine_for
 from core.tape import TapePool
 
-from s3d_core.graphs import Graphs
+from s3d_core import graphs as recording
+from s3d_core.engine import Engine
+from s3d_core.graphs import CudaPool, Graphs
 from s3d_core.settings import DraftSettings, SamplingSettings
 from s3d_core.target import Target
 
@@ -178,3 +180,19 @@ def test_few_recordings_serve_trees_of_all_sizes(pool):
             visible = torch.ones(rows, rows, dtype=torch.bool).tril()
             assert target.step(tokens, torch.arange(rows), rows - 1, cache, visible).shape == (rows, VOCABULARY)
     assert len(target.steps.graphs) == 8
+
+
+def test_a_model_that_is_loaded_onto_a_gpu_is_recorded_in_cuda_graphs(folder, pool, monkeypatch):
+    device = torch.device("cuda:0")
+    made = recording.pools(device)
+    assert (made.func, made.args) == (CudaPool, (device,))
+    assert recording.pools(torch.device("cpu")) is None
+    bare = Engine.load(folder, dtype="float32", device="cpu", recorder=None)
+    assert bare.target.steps is None
+    monkeypatch.setattr(recording, "pools", lambda device: pool)
+    engine = Engine.load(folder, dtype="float32", device="cpu")
+    assert pool.made == 1
+    assert len(engine.target.steps.graphs) > 1  # what Auto and the plain step are measured with
+    prompt, sampling = prompts(1)[0], SamplingSettings(max_tokens=24)
+    for draft in (GRID[0], GRID[1], GRID[2], GRID[6]):
+        assert written(engine, prompt, draft, sampling) == written(bare, prompt, draft, sampling)

@@ -7,7 +7,7 @@ from statistics import median
 from app.settings.values import Drafting
 from app.ui.language import QT_TRANSLATE_NOOP, translate
 from s3d_core.settings import DraftSettings
-from s3d_core.stats import ModelInfo, Round
+from s3d_core.stats import USUAL_ROWS, ModelInfo, Round
 
 USES_LAYERS = ("skip", "s3d")
 _LATELY, _WINDOW = 8, 24
@@ -102,3 +102,15 @@ def used(info: ModelInfo, chosen: DraftSettings) -> str:
         "auto": translate("Speed", "Auto picks what pays in each round, by measured times."),
     }
     return said[chosen.strategy]
+
+
+def slow_format(info: ModelInfo) -> str:
+    """In a sentence that drafts gain little with the weights in this format; nothing where they do."""
+    if not info.verifies_slowly:
+        return ""
+    said = translate(
+        "Speed",
+        "Verifying is slow in this format here: in {format}, {rows} rows take {ratio:.1f} × a plain step, so that "
+        "drafts gain little. bfloat16 gains more where it fits into the memory.",
+    )
+    return said.format(format=info.dtype, rows=USUAL_ROWS, ratio=info.verify_ratio)

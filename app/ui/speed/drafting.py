@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWi
 
 from app.settings.values import Drafting
 from app.ui.language import QT_TRANSLATE_NOOP, translate
-from app.ui.speed.choices import USES_LAYERS, Lately, offered, remembered, used
+from app.ui.speed.choices import USES_LAYERS, Lately, offered, remembered, slow_format, used
 from app.ui.speed.controls import Choice, NamedSlider, Switch, caption, switch_row
 from app.ui.speed.drawings import LayerStack
 from s3d_core.settings import MAX_DRAFT_LENGTH, MAX_TREE_SIZE, DraftSettings
@@ -102,6 +102,7 @@ class DraftControls(QWidget):
         self.relaxed.setToolTip(self.tr("Share of this answer's tokens that plain decoding would not have chosen"))
         self._used = caption("")
         self._used.setWordWrap(True)
+        self.slow = QLabel(wordWrap=True, objectName="SlowFormat", visible=False)
         self.train = QPushButton(self.tr("Train drafts for this model…"), objectName="Link")
         self.train.setToolTip(
             self.tr("Make a draft adapter: the model answers prompts of its own and learns to guess ahead")
@@ -123,6 +124,7 @@ class DraftControls(QWidget):
         column.addWidget(self.strategy)
         column.addWidget(self.stack)
         column.addWidget(self._used)
+        column.addWidget(self.slow)
         row = QHBoxLayout()
         row.addWidget(self.train)
         row.addStretch()
@@ -149,6 +151,9 @@ class DraftControls(QWidget):
         is in memory."""
         self._info = info
         self._lately.clear()
+        said = "" if info is None else slow_format(info)
+        self.slow.setText(said)
+        self.slow.setVisible(bool(said))
         if info is not None:
             wish = remembered(info, kept)
             self.strategy.offer(offered(info))

@@ -51,14 +51,20 @@ class ProgressLine:
 
 
 @contextmanager
-def stop_on_interrupt() -> Iterator[threading.Event]:
-    """While it lasts, the first Ctrl-C only sets the event it gives; a second one is a `KeyboardInterrupt`."""
+def stop_on_interrupt(say: str = "") -> Iterator[threading.Event]:
+    """While it lasts, the first Ctrl-C only sets the event it gives; a second one is a `KeyboardInterrupt`.
+
+    Args:
+        say: written to stderr at the first one, where stopping takes a while.
+    """
     stopped = threading.Event()
 
     def stop(number, frame):
         if stopped.is_set():
             raise KeyboardInterrupt
         stopped.set()
+        if say:
+            sys.stderr.write(f"\n{say}\n")
 
     before = signal.signal(signal.SIGINT, stop)
     try:

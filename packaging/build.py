@@ -2,7 +2,7 @@
 
     python packaging/build.py
 
-On Linux it makes a folder, a .tar.gz of it and, where `appimagetool` is found, an AppImage; on Windows a folder and,
+On Linux it makes a folder, a .tar.gz of it and, where `mksquashfs` is found, an AppImage; on Windows a folder and,
 where Inno Setup's `iscc` is found, a setup program; on macOS an .app and a .dmg. It needs Python 3.11 or newer and the
 network, or an environment that has the packages already. Everything lands in `dist/`, with `report.json`, which says
 what each part weighs and how long a start takes.

@@ -8,6 +8,7 @@ import sys
 import tarfile
 from pathlib import Path
 
+import appimage
 import icons
 import trim
 
@@ -49,16 +50,12 @@ def _linux(folder: Path, dist: Path, work: Path, version: str) -> list[Path]:
     with tarfile.open(archive, "w:gz", compresslevel=6) as file:
         file.add(folder, arcname=f"S3D-Chat-{version}", filter=_of_nobody)
     made = [archive]
-    tool = os.environ.get("APPIMAGETOOL") or shutil.which("appimagetool")
-    if tool is None:
-        _say("No AppImage was made: appimagetool is neither on the path nor named by APPIMAGETOOL.")
-        return made
-    image = dist / f"{name}.AppImage"
-    environment = {**os.environ, "ARCH": platform.machine(), "VERSION": version}
-    # Without it the tool, itself an AppImage, would need FUSE.
-    environment |= {"APPIMAGE_EXTRACT_AND_RUN": "1"}
-    subprocess.run([tool, "--no-appstream", str(app_dir(folder, work)), str(image)], check=True, env=environment)
-    return [*made, image]
+    try:
+        runtime = appimage.runtime(work, platform.machine())
+        made.append(appimage.make(app_dir(folder, work), dist / f"{name}.AppImage", runtime))
+    except appimage.NoImageError as error:
+        _say(f"No AppImage was made: {error}")
+    return made
 
 
 def app_dir(folder: Path, work: Path) -> Path:

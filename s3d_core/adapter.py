@@ -148,6 +148,8 @@ class Adapter:
                 return Packed(one, room, kind), Packed(other, room, kind)
 
             in_precision = self.to(target.dtype, target.device)
+            # These are multiplied only for tokens that were not seen lately, so they can be widened then.
+            fitted.parent, fitted.child = in_precision.parent, in_precision.child
             fitted.updates = {
                 i: {name: pack(*pair) for name, pair in update.items()} for i, update in in_precision.updates.items()
             }
@@ -194,7 +196,7 @@ class Adapter:
                 tensors["coherence.child"],
                 updates,
                 tensors.get("vocabulary", torch.zeros(0)).to(torch.int64),
-                tensors["calibration"].float(),
+                tensors["calibration"].float().clone(),  # else the whole file stays mapped for it
                 card,
             )
         except (OSError, SafetensorError, KeyError, ValueError) as error:

@@ -7,7 +7,7 @@ slot of final-normed draft row h, the child's logit gains
 
 with E the target's embedding: a bigram score of low rank, whose dimensions the slot turns up or
 down. Reading the vectors of a token takes longer than multiplying them, so those of lately seen
-tokens are kept on the host.
+tokens are kept on the host, in half precision: a draft's evidence need not be finer.
 """
 
 import numpy as np
@@ -17,7 +17,8 @@ from s3d_core.adapter import Adapter
 from s3d_core.target import Target
 
 # Tokens whose vectors are kept; some rounds' candidates fit in any case.
-_ROOM = 2048
+_ROOM = 512
+_LARGEST = float(np.finfo(np.float16).max)
 
 
 class Coherence:
@@ -26,8 +27,8 @@ class Coherence:
     def __init__(self, target: Target, adapter: Adapter):
         self._target, self._adapter = target, adapter
         rank = adapter.parent.shape[1]
-        self._parents, self._children = (np.empty((_ROOM, rank), dtype=np.float32) for _ in range(2))
-        self._place = np.full(target.embedding.shape[0], -1, dtype=np.int32)
+        self._parents, self._children = (np.empty((_ROOM, rank), dtype=np.float16) for _ in range(2))
+        self._place = np.full(target.embedding.shape[0], -1, dtype=np.int16)
         self._filled = 0
 
     @property
@@ -47,7 +48,7 @@ class Coherence:
         gates = (1 + rows[1:] @ self._adapter.gate).float().cpu().numpy()
         at = self._places(tokens)
         parents = self._parents[at[:-1]] * gates[:, None, :]
-        return parents @ self._children[at[1:]].swapaxes(1, 2)
+        return parents @ self._children[at[1:]].astype(np.float32).swapaxes(1, 2)
 
     def pairs_there(self, rows: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor | None:
         """As `pairs`, on the device: there the vectors are made anew sooner than they are looked up on the host."""
@@ -55,8 +56,9 @@ class Coherence:
             return None
         gates = (1 + rows[1:] @ self._adapter.gate).float()
         vectors = self._target.embed(tokens)
-        parents = (vectors[:-1] @ self._adapter.parent).float() * gates[:, None, :]
-        return parents @ (vectors[1:] @ self._adapter.child).float().transpose(1, 2)
+        parent, child = (matrix.to(vectors.dtype) for matrix in (self._adapter.parent, self._adapter.child))
+        parents = (vectors[:-1] @ parent).float() * gates[:, None, :]
+        return parents @ (vectors[1:] @ child).float().transpose(1, 2)
 
     def _places(self, tokens: np.ndarray) -> np.ndarray:
         at = self._place[tokens]
@@ -70,7 +72,7 @@ class Coherence:
         rows = self._target.embed(torch.from_numpy(new).to(self._adapter.parent.device))
         places = slice(self._filled, self._filled + len(new))
         for table, matrix in ((self._parents, self._adapter.parent), (self._children, self._adapter.child)):
-            table[places] = (rows @ matrix).float().cpu().numpy()
+            table[places] = (rows @ matrix.to(rows.dtype)).float().clamp(-_LARGEST, _LARGEST).cpu().numpy()
         self._place[new] = np.arange(places.start, places.stop)
         self._filled = places.stop
         return self._place[tokens]

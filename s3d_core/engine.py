@@ -84,11 +84,12 @@ class Engine:
         )
 
     def _adapter_bytes(self) -> int:
-        """What drafting holds beyond the model: the adapter, the draft head and the coherence term's table."""
+        return sum(self.drafting_memory().values())
+
+    def drafting_memory(self) -> dict[str, int]:
+        """Bytes that strategy s3d holds beyond the model now, by what they are for; empty without an adapter."""
         drafting = self.strategies.get("s3d")
-        if self.adapter is None or not isinstance(drafting, S3D):
-            return 0
-        return self.adapter.bytes + drafting.head.bytes + drafting.coherence.bytes
+        return drafting.memory if isinstance(drafting, S3D) else {}
 
     def _defaults(self) -> DraftSettings:
         skipped = round(0.4 * self.target.depth)
@@ -159,6 +160,7 @@ class Engine:
         progress("Measuring plain decoding", 0.9)
         engine.measure_plain()
         engine.measure_auto()
+        pages.trim()  # what loading and measuring freed
         progress("Ready", 1.0)
         return engine
 
@@ -303,7 +305,7 @@ class Engine:
             drafting.head.forget()
 
     def memory(self) -> dict[str, int]:
-        """Bytes held: weights, K/V cache, adapter."""
+        """Bytes held: weights, K/V cache, and what drafting needs beside them."""
         return {
             "weights": self.target.bytes,
             "cache": self.cache.bytes,

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 
 from s3d_core.errors import ModelError
 from s3d_core.kernels.skinny import Packed
+from s3d_core.pages import give_back
 from s3d_core.quantised import Quantised
 
 LINEARS = ("qkv", "o", "gate_up", "down")
@@ -64,6 +65,14 @@ def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
     return F.rms_norm(x, weight.shape, weight.to(x.dtype), eps)
 
 
+def _joined(weights: list[torch.Tensor]) -> torch.Tensor:
+    """The weights one behind the other; the pages of a file that they came from leave the memory again."""
+    joined = torch.cat(weights)
+    for weight in weights:
+        give_back(weight)
+    return joined
+
+
 class _FrozenProduct(torch.autograd.Function):
     """A product in the precision of the weight, which is never copied to that of `x` and gets no gradient."""
 
@@ -98,12 +107,12 @@ def take(module, window: int | None, rotary: bool) -> Layer:
         qkv, qkv_bias = attention.qkv_proj.weight, attention.qkv_proj.bias
     else:
         parts = (attention.q_proj, attention.k_proj, attention.v_proj)
-        qkv = torch.cat([p.weight for p in parts])
+        qkv = _joined([p.weight for p in parts])
         qkv_bias = None if parts[0].bias is None else torch.cat([p.bias for p in parts])
     if hasattr(mlp, "gate_up_proj"):
         gate_up = mlp.gate_up_proj.weight
     else:
-        gate_up = torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight])
+        gate_up = _joined([mlp.gate_proj.weight, mlp.up_proj.weight])
     if mlp.down_proj.bias is not None:
         raise ModelError("A model with biases in its feed-forward layers cannot be run here.")
 

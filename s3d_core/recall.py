@@ -7,9 +7,13 @@ lookup decoding, which copies from the text, and Token Recycling (arXiv:2408.086
 target's candidates by their last token; as evidence inside a draft tree this is the project's own.
 """
 
+import sys
+
 from s3d_core.tree import Tree
 
 LONGEST = 3
+# Bytes of an n-gram of the longest, which nothing else holds; the tokens in it are the text's own.
+_GRAM_BYTES = sys.getsizeof((0,) * LONGEST)
 
 
 class Followers(dict):
@@ -48,6 +52,12 @@ class Recall:
         self._read = 0
         self._said: dict[tuple[int, ...], int] = {}
         self._meant: dict[tuple[int, ...], int] = {}
+
+    @property
+    def bytes(self) -> int:
+        """Memory, in bytes; it grows with the text, by some hundred bytes a token and candidate."""
+        held = (self._said, self._meant)
+        return sum(sys.getsizeof(followers) + len(followers) * _GRAM_BYTES for followers in held)
 
     def watched(self) -> tuple[Followers, Followers]:
         """What is said and meant from now on, in dictionaries that know what is new in them."""

@@ -44,6 +44,15 @@ class S3D:
         self._context: tuple[int, ...] = ()
         self._garden = None if target.steps is None else Garden(target, adapter, self.head, self.coherence, recall)
 
+    @property
+    def memory(self) -> dict[str, int]:
+        """Bytes that drafting holds beyond the model, by what they are for; what is recalled grows with the text."""
+        held = {"adapter": self._adapter.bytes, "draft head": self.head.bytes, "coherence": self.coherence.bytes}
+        held["recalled"] = self._recall.bytes
+        if self._garden:
+            held["tables on the device"] = self._garden.bytes
+        return held
+
     def propose(self, state: State) -> Tree | Grown:
         target, adapter, settings = self._target, self._adapter, state.settings
         length = min(settings.draft_length, state.most)

@@ -50,12 +50,29 @@ def home(tmp_path, monkeypatch) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def precision_record(default_model, tmp_path_factory) -> Path:
+    """What the default model runs in here, measured once for all; no file where the machine was too busy."""
+    from app.engine.precision import choose
+    from app.models.precision import record_path
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("S3D_HOME", str(tmp_path_factory.mktemp("measured")))
+        choose(default_model, "auto")
+        return record_path()
+
+
 @pytest.fixture
-def home_with_model(default_model, home) -> Path:
+def home_with_model(default_model, home, precision_record) -> Path:
     """A data folder of the test's own that holds the default model."""
+    from app.models.precision import record_path
+
     embedded.path().parent.mkdir(parents=True)
     shutil.copyfile(default_model, embedded.path())
     embedded.ensure()
+    if precision_record.exists():
+        record_path().parent.mkdir()
+        shutil.copyfile(precision_record, record_path())
     return home
 
 

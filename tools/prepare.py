@@ -72,8 +72,8 @@ QT_LIBRARIES = {
     "libzstd.so.1": "libzstd1",
 }
 FONT_PACKAGE = "fonts-dejavu-core"
-# The programs with which a test drives the window as a user does, on a display without a screen.
-DISPLAY_PROGRAMS = {"Xvfb": "xvfb", "xdotool": "xdotool"}
+# The programs with which a test drives the window as a user does, on a display without a screen, and makes an AppImage.
+DISPLAY_PROGRAMS = {"Xvfb": "xvfb", "xdotool": "xdotool", "mksquashfs": "squashfs-tools"}
 
 
 class SetUpError(Exception):
@@ -260,7 +260,7 @@ def has_fonts() -> bool:
 
 
 def missing_programs() -> list[str]:
-    """Those of the display's programs that this Linux does not have."""
+    """Those of the tests' programs that this Linux does not have."""
     return [name for name in DISPLAY_PROGRAMS if not shutil.which(name)]
 
 
@@ -276,10 +276,12 @@ def install_qt_libraries() -> None:
 
 
 def install_display_programs() -> None:
-    """Install what the tour needs where we may, else say what to type; without them it is skipped."""
+    """Install what some tests need where we may, else say what to type; without them these are skipped."""
     if missing := missing_programs():
         packages = [DISPLAY_PROGRAMS[name] for name in missing]
-        install_system_packages("The test that drives the window needs programs", ", ".join(missing), packages)
+        install_system_packages(
+            "Tests that drive the window or make an AppImage need programs", ", ".join(missing), packages
+        )
 
 
 def install_system_packages(who: str, wanted: str, packages: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -73,6 +74,17 @@ def import_chats(store: Store, text: str) -> list[Chat]:
         raise ImportRefusedError("it is no JSON that could be read; choose a file exported from S3D Chat.") from error
     with store.transaction():
         return [_add(store, chat) for chat in chats]
+
+
+def duplicate(store: Store, chat: Chat, title: str) -> Chat:
+    """A chat of its own with the same messages on the same branches, and the same settings.
+
+    Raises:
+        StoreError: nothing was added.
+    """
+    now = time.time()
+    with store.transaction():
+        return _add(store, _chat_as_dict(store, chat) | {"title": title, "pinned": False, "updated": now})
 
 
 def _chat_as_dict(store: Store, chat: Chat) -> dict:

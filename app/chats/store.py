@@ -202,6 +202,31 @@ class Store:
                 self._run("DELETE FROM messages WHERE id = ?", message.id)
             self._run("UPDATE chats SET leaf = ? WHERE id = ?", leaf, chat_id)
 
+    def take_out(self, message: Message) -> list[int]:
+        """Remove a message; what follows it then follows the one before it.
+
+        Returns:
+            The ids of what followed it, for `put_back`.
+        """
+        with self.transaction():
+            followers = [row["id"] for row in self.rows("SELECT id FROM messages WHERE parent = ?", message.id)]
+            self._run("UPDATE messages SET parent = ? WHERE parent = ?", message.parent, message.id)
+            self._run("DELETE FROM messages WHERE id = ?", message.id)
+        return followers
+
+    def put_back(self, chat_id: int, message: Message, followers: Iterable[int]) -> None:
+        """Undo `take_out`."""
+        with self.transaction():
+            self._run(
+                "INSERT INTO messages (id, chat, parent, role, text, origins, stop_reason, figures, created)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                *(message.id, chat_id, message.parent, message.role, message.text),
+                *(json.dumps(origin_runs(message.pieces)), message.stop_reason),
+                *(json.dumps(message.figures), message.created),
+            )
+            for follower in followers:
+                self._run("UPDATE messages SET parent = ? WHERE id = ?", message.id, follower)
+
     # -- inside --------------------------------------------------------------------------------------------------
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""`s3d models`: lists, fetches, imports, verifies and removes models."""
+"""`s3d models`: lists, fetches, imports, verifies and removes models, and says what they run in."""
 
 import argparse
 import json
@@ -6,6 +6,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from app.commands import model_precision
 from app.models import catalogue, embedded, imports, library
 from app.models.download import Download, Progress
 from app.models.journal import unfinished
@@ -35,6 +36,7 @@ def add_parser(subparsers) -> None:
     remove = _action(actions, "remove", "delete a model; one that is used in place is only taken off the list")
     remove.add_argument("name")
     remove.add_argument("--yes", action="store_true", help="do not ask")
+    model_precision.add_options(_action(actions, "precision", "say which precision a model runs in here, and why"))
 
 
 def _action(actions, name: str, summary: str) -> argparse.ArgumentParser:
@@ -47,8 +49,8 @@ def _action(actions, name: str, summary: str) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Do it; returns the exit code."""
     clear_remains()
-    act = {"pull": _pull, "import": _import, "verify": _verify, "remove": _remove}.get(args.action, _list)
-    return act(args)
+    others = {"pull": _pull, "import": _import, "verify": _verify, "remove": _remove, "precision": model_precision.run}
+    return others.get(args.action, _list)(args)
 
 
 def _list(args: argparse.Namespace) -> int:

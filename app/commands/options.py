@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app import hardware
+from app.engine import precision
 from app.models import embedded, fit, library, places
 from app.terminal import ProgressLine
 from s3d_core.errors import ModelError
@@ -120,7 +121,7 @@ def model_path(args: argparse.Namespace) -> Path:
 
 
 def load_engine(args: argparse.Namespace) -> "Engine":
-    """The engine for `--model` and its companions. Progress on stderr.
+    """The engine for `--model` and its companions; `args.choice` says what it is held in. Progress on stderr.
 
     Raises:
         ModelError, AdapterError: with a sentence for the user.
@@ -130,20 +131,21 @@ def load_engine(args: argparse.Namespace) -> "Engine":
     if args.context is not None and args.context < 1:
         raise ModelError("--context must be at least 1.")
     memory = hardware.look(ram=args.device == "cpu")
-    if not args.anyway and (why := fit.refusal(path, memory, args.dtype, args.context)):
+    if not args.anyway and (why := precision.refusal(path, memory, args.dtype, args.context)):
         raise ModelError(f"{why} To load it all the same give --anyway.")
     with ProgressLine() as line:
         line("Loading the libraries", 0.0)
         from s3d_core.engine import Engine
 
+        args.choice = precision.choose(path, args.dtype, args.device, args.context, line)
         engine = Engine.load(
             path,
-            dtype=args.dtype,
+            dtype=args.choice.precision,
             device=args.device,
             adapter=adapter,
             adapters=[places.adapters_dir()],
             compiled=places.compiled_dir(),
-            context=args.context or fit.context_for(path, memory, args.dtype),
+            context=args.context or fit.context_for(path, memory, args.choice.precision),
             progress=line,
         )
     info = engine.info

@@ -22,7 +22,7 @@ from app.models.places import data_dir
 
 PACKAGES = ("torch", "transformers", "PySide6_Essentials", "safetensors", "tokenizers", "llvmlite", "numpy", "qasync")
 # Of settings that hold words only these are told: any other could be a prompt, a name or a key.
-TOLD = {"theme", "strategy", "device", "dtype", "language", "overflow", "policy", "mode"}
+TOLD = {"theme", "strategy", "device", "dtype", "precision", "language", "overflow", "policy", "mode"}
 
 
 def report(facts: dict[str, str], before: Ended | None = None) -> str:

@@ -24,6 +24,7 @@ class EngineLink(QObject):
         settings: the draft settings the worker reads each round.
         phase: one of `Phase`.
         info: the model in memory, or None.
+        precision: what models are loaded in; see `set_precision`.
 
     Signals: those of `EngineWorker`, and
         rounds_done: list of Rounds since the last flush, in order; always before `finished`.
@@ -60,17 +61,20 @@ class EngineLink(QObject):
         self.is_closed = False
         self._closing = False
         self._worker = EngineWorker(self.settings, parts, self)
+        self.precision = self._worker.precision
+        self._path: Path | None = None
         self._flush_timer = QTimer(self, interval=FLUSH_MS)
         self._flush_timer.timeout.connect(self._flush)
         worker = self._worker
         worker.phase_changed.connect(self._on_phase)
+        worker.opening.connect(self._on_opening)
         worker.loaded.connect(self._on_loaded)
         worker.unloaded.connect(self._on_unloaded)
         worker.plain_measured.connect(self._on_plain)
         worker.reply_finished.connect(self._on_reply_finished)
         worker.failed.connect(self._on_failed)
         worker.finished.connect(self._on_thread_finished)
-        passed_on = ("progress", "prefill", "models_listed", "opening", "notice", "memory_changed", "refused")
+        passed_on = ("progress", "prefill", "models_listed", "notice", "memory_changed", "refused")
         for name in (*passed_on, "compare_progress", "compared", "counted", "dropped"):
             getattr(worker, name).connect(getattr(self, name))
 
@@ -98,8 +102,24 @@ class EngineLink(QObject):
         self._worker.cancel(lent=True)
         self._worker.load(path, anyway)
 
+    def set_precision(self, wanted: str) -> None:
+        """Hold models in this precision from now on, "auto" or one of them; the present one is loaded anew."""
+        if wanted != self.precision.wanted:
+            self.precision.wanted = wanted
+            self._load_again()
+
+    def measure_precisions(self) -> None:
+        """Measure anew which precision is the fastest, and load the present model in it."""
+        self.precision.again = True
+        self._load_again()
+
+    def _load_again(self) -> None:
+        if self._path is not None:
+            self.load(self._path)
+
     def unload(self) -> None:
         """Give the model's memory back; what runs now is stopped first."""
+        self._path = None
         self._worker.cancel(lent=True)
         self._worker.unload()
 
@@ -153,6 +173,11 @@ class EngineLink(QObject):
         elif phase not in Phase.ANSWERING:
             self._flush_timer.stop()
         self.phase_changed.emit(phase)
+
+    @Slot(object)
+    def _on_opening(self, path: Path) -> None:
+        self._path = path
+        self.opening.emit(path)
 
     @Slot(object)
     def _on_loaded(self, info: ModelInfo) -> None:

@@ -88,6 +88,7 @@ class EngineWorker(QThread):
         self.outbox: deque[Round] = deque()
         self._settings = settings
         self._parts = parts or real_parts()
+        self.precision = self._parts.precision
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._pending: list[Job] = []
         self._lock = threading.Lock()

@@ -17,8 +17,9 @@ from app.models.shape import Shape
 from s3d_core.errors import ModelError
 from s3d_core.settings import MAX_TREE_SIZE
 
-# Bytes a number of the layers' matrices; nf4 has a scale of four bytes for each 64.
-PRECISIONS = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1, "nf4": 0.5625}
+# Bytes a number of the layers' matrices; int4 has a scale and a least value of two bytes each for 32, nf4 a scale of
+# four bytes for 64.
+PRECISIONS = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1, "int4": 0.625, "nf4": 0.5625}
 # Weights of eight bits to a scale, of two bytes, and what fills up the cache lines that scales lie in.
 _SCALES = 24
 _SHORT = {"f32": "float32", "bf16": "bfloat16", "f16": "float16"}
@@ -35,7 +36,7 @@ _DRIVER = 500 * _MIB
 # Rows that the prompt is read in, and a cache's first size and its growth (see `s3d_core.cache`).
 _CHUNK, _FIRST_SLOTS = 256, 256
 # A draft adapter: two bytes a number, at most this or 2% of the model in 16 bits; and the narrow output head.
-_ADAPTER_BYTES, _ADAPTER_SHARE, _HEAD_SHARE = 20_000_000, 0.02, 8
+_ADAPTER_BYTES, _ADAPTER_SHARE, _HEAD_SHARE = 20_000_000, 0.02, 10
 
 
 class Verdict(Enum):
@@ -199,8 +200,8 @@ def packs_here() -> bool:
 
     So are their K/V, unless the processor multiplies bfloat16 pair by pair.
     """
-    wide = {"avx512f", "avx512bw", "avx512dq", "avx512vl"}
-    return wide <= _cpu_flags() and platform.machine() == "x86_64" and find_spec("llvmlite") is not None
+    able = any(wanted <= _cpu_flags() for wanted in ({"avx512f", "avx512bw", "avx512vl"}, {"avx2", "fma"}))
+    return able and platform.machine() == "x86_64" and find_spec("llvmlite") is not None
 
 
 @functools.cache
@@ -228,7 +229,7 @@ def _sizes(shape: Shape, choice: Choice, memory: MemoryReading, adapter: bool) -
     # What lies between the weights, which few bits leave as it is.
     size = int(max(PRECISIONS[precision], 2)) if is_gpu or precision != "nf4" else 4
     held = 4 if packed else size
-    narrow = packed and precision in ("bfloat16", "int8")
+    narrow = packed and precision in ("bfloat16", "int8", "int4")
     pairs = narrow and "avx512_bf16" in _cpu_flags() and shape.head_dim % 16 == 0
     return Fit(
         choice=choice,
@@ -246,6 +247,10 @@ def _weight_bytes(shape: Shape, precision: str, is_gpu: bool) -> int:
     """On a GPU few bits are for the layers' matrices alone; on a processor nf4 is made of float32 in memory."""
     if precision == "nf4" and not is_gpu:
         return int(PRECISIONS["float32"] * shape.parameters)
+    if precision == "int4" and not is_gpu:
+        layers = shape.layers * shape.layer
+        head = shape.parameters - layers  # in eight bits
+        return int(PRECISIONS["int4"] * layers) + head + head // _SCALES
     in_few_bits = shape.layers * shape.layer if precision in ("int8", "nf4") and is_gpu else shape.parameters
     whole = PRECISIONS[precision] * in_few_bits + 2 * (shape.parameters - in_few_bits)
     return int(whole) + (in_few_bits // _SCALES if precision == "int8" else 0)

@@ -167,6 +167,23 @@ class Appearance(Group):
     )
 
 
+class Running(Group):
+    """How models are run."""
+
+    precision: Literal["auto", "float32", "bfloat16", "int8"] = setting(
+        "auto",
+        "Precision",
+        "Numbers that the model's weights are held in. Automatic takes the fastest that keeps the model's own.",
+        "model",
+        choices=(
+            ("auto", "Automatic"),
+            ("bfloat16", "bfloat16, 16 bits"),
+            ("float32", "float32, 32 bits"),
+            ("int8", "int8, 8 bits"),
+        ),
+    )
+
+
 class Drafting(Group):
     """How the user wants a model to draft, set in the speed panel. A model's own bounds narrow it further.
 
@@ -198,6 +215,7 @@ class Settings(BaseModel):
     version: Literal[1] = 1
     chat: ChatSettings = ChatSettings()
     appearance: Appearance = Appearance()
+    running: Running = Running()
     presets: dict[PresetName, ChatSettings] = Field(default_factory=_first_presets)
     drafting: dict[str, Drafting] = Field(default_factory=dict)
 
@@ -208,6 +226,10 @@ class Settings(BaseModel):
     def with_appearance(self, appearance: Appearance) -> "Settings":
         """With another look."""
         return self.model_copy(update={"appearance": appearance})
+
+    def with_running(self, running: Running) -> "Settings":
+        """With models run otherwise."""
+        return self.model_copy(update={"running": running})
 
     def with_drafting(self, model: str, wish: Drafting) -> "Settings":
         """With what is wanted of a model's drafts; only the models turned last are remembered."""
@@ -251,3 +273,4 @@ def _checked(name: str) -> str:
 
 CHAT = declared(ChatSettings)
 APPEARANCE = declared(Appearance)
+RUNNING = declared(Running)

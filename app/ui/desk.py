@@ -35,7 +35,8 @@ class Desk(QObject):
 
     def connect_chat(self, link: EngineLink, chat: ChatPane, session: ChatSession) -> None:
         """Take care of the composer, and of what each chat has of its own."""
-        self._chat, self._session = chat, session
+        self._chat, self._session, self._link = chat, session, link
+        link.set_precision(self.preferences.settings.running.precision)
         self.preferences.changed.connect(self._on_changed)
         self._drafts = Drafts(chat.composer, self)
         self._context = ContextWatch(link, chat.composer, self.preferences, session, self)
@@ -58,7 +59,7 @@ class Desk(QObject):
     def show_settings(self, only_this: bool = False) -> None:
         """Open the settings beside the window: those of all chats, or those of the chat that is shown."""
         if self._dialog is None:
-            self._dialog = SettingsDialog(self.preferences, self._window)
+            self._dialog = SettingsDialog(self.preferences, self._window, self._link)
             self.theme.changed.connect(self._dialog.renew)
         self._dialog.show_scope(only_this)
         bring_forward(self._dialog)
@@ -100,6 +101,7 @@ class Desk(QObject):
 
     def _on_changed(self) -> None:
         self._chat.composer.show_tuned(bool(self.preferences.own))
+        self._link.set_precision(self.preferences.settings.running.precision)
         look = self.preferences.settings.appearance
         if look != self._look:
             self._look = look

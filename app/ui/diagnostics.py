@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QPlainTextEdit,
 
 from app.diagnostics.report import report
 from app.diagnostics.runs import Ended
+from app.models.precision import said
 from app.ui.language import QT_TRANSLATE_NOOP, translate
 from app.ui.notify import NoticeBar
 
@@ -59,6 +60,9 @@ class Diagnostics(QObject):
             facts |= {
                 "model": f"{info.architecture}, {info.depth} layers, {info.weight_bytes / 1e6:.0f} MB",
                 "device": f"{info.device}, {info.dtype}",
+                "precision": said(choice, info.dtype)
+                if (choice := link.precision.choice)
+                else "the decoder's own choice",
                 "adapter": f"{info.adapter_bytes / 1e6:.1f} MB",
                 "plain step": f"{link.plain_ms:.1f} ms" if link.plain_ms else "not measured",
                 "drafting": str(link.settings.value),

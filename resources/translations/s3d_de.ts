@@ -194,6 +194,17 @@
         </message>
     </context>
     <context>
+        <name>ChatSession</name>
+        <message>
+            <source>The message is deleted.</source>
+            <translation>Die Nachricht ist gelöscht.</translation>
+        </message>
+        <message>
+            <source>Undo</source>
+            <translation>Rückgängig</translation>
+        </message>
+    </context>
+    <context>
         <name>Chats</name>
         <message>
             <source>New chat</source>
@@ -928,8 +939,67 @@
             <translation>Nachricht bearbeiten</translation>
         </message>
         <message>
+            <source>Delete this answer; what follows stays</source>
+            <translation>Diese Antwort löschen; was folgt, bleibt</translation>
+        </message>
+        <message>
+            <source>Delete this message; what follows stays</source>
+            <translation>Diese Nachricht löschen; was folgt, bleibt</translation>
+        </message>
+        <message>
+            <source>Delete answer</source>
+            <translation>Antwort löschen</translation>
+        </message>
+        <message>
+            <source>Delete message</source>
+            <translation>Nachricht löschen</translation>
+        </message>
+        <message>
             <source>Version {place} of {branches}</source>
             <translation>Fassung {place} von {branches}</translation>
+        </message>
+    </context>
+    <context>
+        <name>ModelPage</name>
+        <message>
+            <source>About int8</source>
+            <translation>Über int8</translation>
+        </message>
+        <message>
+            <source>Precision in use</source>
+            <translation>Verwendete Genauigkeit</translation>
+        </message>
+        <message>
+            <source>About the measurement</source>
+            <translation>Über die Messung</translation>
+        </message>
+        <message>
+            <source>Measure again</source>
+            <translation>Neu messen</translation>
+        </message>
+        <message>
+            <source>Measure every precision anew and load the model again; takes some seconds</source>
+            <translation>Jede Genauigkeit neu messen und das Modell neu laden; dauert einige Sekunden</translation>
+        </message>
+        <message>
+            <source>No model is loaded.</source>
+            <translation>Es ist kein Modell geladen.</translation>
+        </message>
+        <message>
+            <source>int8 takes half the memory of bfloat16 and is the fastest where the processor is made for it. But these are not the model's own numbers any more: the text may be another, and a little worse.</source>
+            <translation>int8 braucht halb so viel Speicher wie bfloat16 und ist am schnellsten, wo der Prozessor dafür gemacht ist. Es sind aber nicht mehr die eigenen Zahlen des Modells: Der Text kann ein anderer sein, und ein wenig schlechter.</translation>
+        </message>
+        <message>
+            <source>Products with this model's matrices alone, measured on {day}.</source>
+            <translation>Nur die Produkte mit den Matrizen dieses Modells, gemessen am {day}.</translation>
+        </message>
+        <message>
+            <source>Other programs were busy meanwhile, so these are rough.</source>
+            <translation>Andere Programme haben währenddessen gearbeitet, daher sind die Werte ungenau.</translation>
+        </message>
+        <message>
+            <source>int8 would write about {gain:.1f} times as fast.</source>
+            <translation>int8 würde etwa {gain:.1f}-mal so schnell schreiben.</translation>
         </message>
     </context>
     <context>
@@ -988,6 +1058,45 @@
         <message>
             <source>Close notice</source>
             <translation>Hinweis schließen</translation>
+        </message>
+    </context>
+    <context>
+        <name>Precision</name>
+        <message>
+            <source>{precision} is in use: by measurement the fastest here that keeps the model's own numbers.</source>
+            <translation>{precision} wird verwendet: nach der Messung die schnellste hier, die die eigenen Zahlen des Modells behält.</translation>
+        </message>
+        <message>
+            <source>{precision} is in use: float32 would be faster here, but does not fit into the memory.</source>
+            <translation>{precision} wird verwendet: float32 wäre hier schneller, passt aber nicht in den Speicher.</translation>
+        </message>
+        <message>
+            <source>{precision} is in use, as it was chosen.</source>
+            <translation>{precision} wird verwendet, wie gewählt.</translation>
+        </message>
+        <message>
+            <source>{precision} is in use, the usual one on a GPU.</source>
+            <translation>{precision} wird verwendet, wie auf einer GPU üblich.</translation>
+        </message>
+        <message>
+            <source>{precision} is in use, the usual one here: other programs kept this computer too busy for a measurement.</source>
+            <translation>{precision} wird verwendet, wie hier üblich: Andere Programme haben diesen Computer für eine Messung zu sehr beschäftigt.</translation>
+        </message>
+        <message>
+            <source>{precision} is in use, the usual one here.</source>
+            <translation>{precision} wird verwendet, wie hier üblich.</translation>
+        </message>
+        <message>
+            <source>It cannot be used here: it needs Linux and a processor with fast products of 8-bit numbers.</source>
+            <translation>Hier kann es nicht verwendet werden: Es braucht Linux und einen Prozessor mit schnellen Produkten von 8-Bit-Zahlen.</translation>
+        </message>
+        <message>
+            <source>It cannot be used with this model, whose matrices cannot be cut into groups of 8-bit weights.</source>
+            <translation>Mit diesem Modell kann es nicht verwendet werden: Seine Matrizen lassen sich nicht in Gruppen von 8-Bit-Gewichten teilen.</translation>
+        </message>
+        <message>
+            <source>It cannot be used on a GPU.</source>
+            <translation>Auf einer GPU kann es nicht verwendet werden.</translation>
         </message>
     </context>
     <context>
@@ -1415,6 +1524,30 @@
             <source>pt</source>
             <translation>pt</translation>
         </message>
+        <message>
+            <source>Precision</source>
+            <translation>Genauigkeit</translation>
+        </message>
+        <message>
+            <source>Numbers that the model's weights are held in. Automatic takes the fastest that keeps the model's own.</source>
+            <translation>Zahlen, in denen die Gewichte des Modells gehalten werden. „Automatisch“ nimmt die schnellste, die die eigenen Zahlen des Modells behält.</translation>
+        </message>
+        <message>
+            <source>Automatic</source>
+            <translation>Automatisch</translation>
+        </message>
+        <message>
+            <source>bfloat16, 16 bits</source>
+            <translation>bfloat16, 16 Bit</translation>
+        </message>
+        <message>
+            <source>float32, 32 bits</source>
+            <translation>float32, 32 Bit</translation>
+        </message>
+        <message>
+            <source>int8, 8 bits</source>
+            <translation>int8, 8 Bit</translation>
+        </message>
     </context>
     <context>
         <name>SettingsDialog</name>
@@ -1437,6 +1570,10 @@
         <message>
             <source>Sampling</source>
             <translation>Auswahl</translation>
+        </message>
+        <message>
+            <source>Model</source>
+            <translation>Modell</translation>
         </message>
         <message>
             <source>Appearance</source>
@@ -1600,6 +1737,10 @@
             <translation>Rückgängig</translation>
         </message>
         <message>
+            <source>{name} (copy)</source>
+            <translation>{name} (Kopie)</translation>
+        </message>
+        <message>
             <source>Open</source>
             <translation>Öffnen</translation>
         </message>
@@ -1614,6 +1755,10 @@
         <message>
             <source>Pin</source>
             <translation>Anheften</translation>
+        </message>
+        <message>
+            <source>Duplicate</source>
+            <translation>Duplizieren</translation>
         </message>
         <message>
             <source>Copy as Markdown</source>
@@ -2585,6 +2730,37 @@ Die Striche sind die einzelnen Läufe. Dem Chat wird nichts hinzugefügt.</trans
         <message>
             <source>Load anyway</source>
             <translation>Trotzdem laden</translation>
+        </message>
+    </context>
+    <context>
+        <name>_Table</name>
+        <message>
+            <source>Measured times</source>
+            <translation>Gemessene Zeiten</translation>
+        </message>
+        <message>
+            <source>Precision</source>
+            <translation>Genauigkeit</translation>
+        </message>
+        <message>
+            <source>A token, plain</source>
+            <translation>Ein Token, einfach</translation>
+        </message>
+        <message>
+            <source>17 tokens checked</source>
+            <translation>17 Token geprüft</translation>
+        </message>
+        <message>
+            <source>A token, drafted</source>
+            <translation>Ein Token, entworfen</translation>
+        </message>
+        <message>
+            <source>Tokens read</source>
+            <translation>Token gelesen</translation>
+        </message>
+        <message>
+            <source>{speed:,.0f}/s</source>
+            <translation>{speed:,.0f}/s</translation>
         </message>
     </context>
 </TS>

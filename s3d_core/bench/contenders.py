@@ -7,7 +7,7 @@ reported on its own.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import torch
@@ -36,6 +36,8 @@ class Reply:
         accepted_per_slot, tried_per_slot: see `stats.Totals`; empty for peers.
         relaxed: tokens that plain decoding would not have chosen.
         bytes_read: of weights in the passes behind the first, draft passes included; 0 where it is not counted.
+        peak_bytes: the most memory that the contender had for itself, see `memory`; None where it is not measured.
+        draft_ms, verify_ms: of each round behind the first that drafted; empty for peers.
     """
 
     ids: list[int]
@@ -47,6 +49,9 @@ class Reply:
     tried_per_slot: list[int]
     relaxed: int = 0
     bytes_read: int = 0
+    peak_bytes: int | None = None
+    draft_ms: list[float] = field(default_factory=list)
+    verify_ms: list[float] = field(default_factory=list)
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -70,6 +75,10 @@ class Contender(Protocol):
 
     name: str
 
+    @property
+    def held(self) -> int | None:
+        """Bytes of memory that it holds by itself now: weights, K/V cache, what it drafts with; None if not known."""
+
     def reply(self, ids: list[int], sampling: SamplingSettings) -> Reply:
         """Continue a prompt from a cold cache."""
 
@@ -81,8 +90,17 @@ class Ours:
         self.name, self._engine, self._draft = draft.strategy, engine, draft
         self._traffic = Traffic(engine)
 
-    def reply(self, ids: list[int], sampling: SamplingSettings) -> Reply:
-        self._engine.cache.rewind(0)
+    @property
+    def held(self) -> int:
+        memory = self._engine.memory()
+        return memory["weights"] + memory["cache"] + (memory["adapter"] if self.name in ("s3d", "auto") else 0)
+
+    def reply(self, ids: list[int], sampling: SamplingSettings, cold: bool = True) -> Reply:
+        """As `Contender.reply`; what of the prompt is in the cache stays there unless it is to be `cold`."""
+        if cold:
+            self._engine.cache.rewind(0)
+        draft_ms: list[float] = []
+        verify_ms: list[float] = []
         written: list[int] = []
         passes: list[tuple[float, int]] = []
         tried: list[int] = []
@@ -95,13 +113,17 @@ class Ours:
             passes.append((time.perf_counter(), len(written)))
             if len(passes) > 1:
                 bytes_read += self._traffic.of(done)
+                if done.drafted:
+                    draft_ms.append(done.draft_ms)
+                    verify_ms.append(done.verify_ms)
             grow = done.depth - len(tried)
             tried += [0] * grow
             accepted += [0] * grow
             for slot in range(done.depth):
                 tried[slot] += 1
                 accepted[slot] += slot < done.accepted
-        return reply_of(written, began, passes, accepted, tried, relaxed, bytes_read)
+        reply = reply_of(written, began, passes, accepted, tried, relaxed, bytes_read)
+        return replace(reply, draft_ms=draft_ms, verify_ms=verify_ms)
 
 
 class Transformers:
@@ -117,6 +139,10 @@ class Transformers:
             self._options = {"prompt_lookup_num_tokens": 4}
         elif name == "hf-early-exit":
             self._options = {"assistant_early_exit": early_exit}
+
+    @property
+    def held(self) -> int:
+        return self._model.get_memory_footprint()
 
     def reply(self, ids: list[int], sampling: SamplingSettings) -> Reply:
         if sampling.temperature:

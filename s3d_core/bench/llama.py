@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from s3d_core.bench.contenders import Reply, reply_of
+from s3d_core.bench.memory import HighWater
 from s3d_core.errors import SettingError
 from s3d_core.settings import SamplingSettings
 
@@ -87,6 +88,8 @@ class LlamaCpp:
         import llama_cpp
 
         self.name, self._stop_ids, self._llama_cpp = name, stop_ids, llama_cpp
+        water = HighWater(torch.device("cpu"))
+        water.begin()
         try:
             self._model = llama_cpp.Llama(
                 model_path=str(path),
@@ -102,6 +105,12 @@ class LlamaCpp:
         self._context = self._model.ctx
         self._greedy = llama_cpp.llama_sampler_init_greedy()
         self.pass_bytes = int(llama_cpp.llama_model_size(self._model.model))
+        self._built = None if is_gpu else max(self.pass_bytes, water.grown() or 0)
+
+    @property
+    def held(self) -> int | None:
+        """Bytes that the process grew by when it was made, and at least the weights, which are a mapped file."""
+        return self._built
 
     def reply(self, ids: list[int], sampling: SamplingSettings) -> Reply:
         """Continue a prompt from a cold cache.

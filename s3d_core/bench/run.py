@@ -2,10 +2,13 @@
 
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
+
 from s3d_core.bench.contenders import Contender, Reply
+from s3d_core.bench.memory import HighWater
 from s3d_core.settings import SamplingSettings
 
 # What every row's speed is told as a ratio of, where it takes part.
@@ -43,28 +46,52 @@ class Row:
         """Median time to the first token."""
         return statistics.median(r.first_ms for r in self.replies)
 
+    @property
+    def peak_bytes(self) -> int | None:
+        """The most memory that one of the replies had for itself; None where it was not measured."""
+        return max((r.peak_bytes for r in self.replies if r.peak_bytes is not None), default=None)
+
 
 def measure(
     contenders: Sequence[Contender],
     prompts: Sequence[tuple[str, list[int]]],
     sampling: SamplingSettings,
     report: Callable[[int, str], None],
+    device: torch.device | None = None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> list[Row]:
     """Let every contender continue every prompt, taking turns and changing who begins.
 
     Args:
         prompts: (category, token ids).
         report: called with (prompts done, contender at work).
+        device: whose memory is measured; None for the host's.
+        stopped: asked before each reply; when it says so, the prompts that all contenders continued are what there is.
+
+    Returns:
+        A row a contender; without replies where it was stopped before the first prompt was done.
     """
+    water = HighWater(device or torch.device("cpu"))
     rows = {c.name: Row(c.name) for c in contenders}
     for contender in contenders:
+        if stopped():
+            break
         # A short reply that is not counted pays for threads, memory and compiled parts.
         contender.reply(prompts[0][1], SamplingSettings(max_tokens=8, temperature=sampling.temperature))
     for number, (category, ids) in enumerate(prompts):
         shift = number % len(contenders)
         for contender in (*contenders[shift:], *contenders[:shift]):
+            if stopped():
+                for row in rows.values():
+                    del row.replies[number:], row.categories[number:]
+                return list(rows.values())
             report(number, contender.name)
-            rows[contender.name].replies.append(contender.reply(ids, sampling))
+            held = contender.held
+            water.begin()
+            reply = contender.reply(ids, sampling)
+            grown = water.grown()
+            peak = None if held is None or grown is None else held + grown
+            rows[contender.name].replies.append(replace(reply, peak_bytes=peak))
             rows[contender.name].categories.append(category)
     return list(rows.values())
 
@@ -72,8 +99,12 @@ def measure(
 def ratios(row: Row, other: Row) -> list[float]:
     """Speed of `row` over `other`, prompt by prompt; replies too short to time are left out."""
     pairs = zip(row.replies, other.replies, strict=True)
-    speeds = [(a.tokens_per_second, b.tokens_per_second) for a, b in pairs]
-    return [a / b for a, b in speeds if a and b]
+    return [ratio for a, b in pairs if (ratio := _over(a, b))]
+
+
+def _over(reply: Reply, other: Reply) -> float | None:
+    speed, reference = reply.tokens_per_second, other.tokens_per_second
+    return speed / reference if speed and reference else None
 
 
 def spread(values: Sequence[float]) -> tuple[float, float, float] | tuple[None, None, None]:
@@ -87,7 +118,7 @@ def spread(values: Sequence[float]) -> tuple[float, float, float] | tuple[None, 
 
 
 def summary(rows: Sequence[Row], bandwidth: float | None = None) -> list[dict]:
-    """One JSON-ready record a contender.
+    """One JSON-ready record a contender; "ratio" in "by_prompt" is over plain, or over the first row without it.
 
     Args:
         bandwidth: bytes a second that this machine reads.
@@ -101,21 +132,27 @@ def summary(rows: Sequence[Row], bandwidth: float | None = None) -> list[dict]:
             "strategy": row.name,
             "prompts": len(row.replies),
             "tokens": sum(len(r.ids) for r in row.replies),
-            "tokens_per_second": _quartiles(spread([s for r in row.replies if (s := r.tokens_per_second)])),
+            "tokens_per_second": quartiles(spread([s for r in row.replies if (s := r.tokens_per_second)])),
             "tokens_per_round": row.tokens_per_round,
             "acceptance_per_slot": row.acceptance,
             "time_to_first_token_ms": row.first_ms,
-            "bytes_per_second": _quartiles(read),
+            "peak_bytes": row.peak_bytes,
+            "bytes_per_second": quartiles(read),
             "share_of_bandwidth": read[1] / bandwidth if read[1] and bandwidth else None,
             "same_text_as_plain": sum(a.ids == b.ids for a, b in zip(row.replies, reference.replies, strict=True)),
-            "ratio": {n: _quartiles(spread(ratios(row, by_name[n]))) for n in REFERENCES if n in by_name},
+            "ratio": {n: quartiles(spread(ratios(row, by_name[n]))) for n in REFERENCES if n in by_name},
             "by_category": _by_category(row, reference),
+            "by_prompt": [
+                {"category": category, "tokens_per_second": a.tokens_per_second, "ratio": _over(a, b)}
+                for category, a, b in zip(row.categories, row.replies, reference.replies, strict=True)
+            ],
         }
         records.append(record)
     return records
 
 
-def _quartiles(found: Sequence[float | None]) -> dict:
+def quartiles(found: Sequence[float | None]) -> dict:
+    """What `spread` found, as plain JSON types."""
     lower, middle, upper = found
     return {"median": middle, "quartiles": [lower, upper]}
 
@@ -139,8 +176,9 @@ def table(records: Sequence[dict]) -> str:
     """The records as a table for a terminal."""
     names = [n for n in REFERENCES if n in records[0]["ratio"]]
     read = any(r["share_of_bandwidth"] is not None for r in records)
+    weighed = any(r["peak_bytes"] is not None for r in records)
     head = ["strategy", "tokens/s", "(quartiles)", "tokens/round", *(f"x {n}" for n in names), "first token"]
-    lines = [[*head, *["of bandwidth"] * read, "same text"]]
+    lines = [[*head, *["peak memory"] * weighed, *["of bandwidth"] * read, "same text"]]
     for r in records:
         speed, share = r["tokens_per_second"], r["share_of_bandwidth"]
         line = [
@@ -151,6 +189,8 @@ def table(records: Sequence[dict]) -> str:
             *(f"{_shown(q['median'], 2)} {_range(q['quartiles'], 2)}" for n in names for q in [r["ratio"][n]]),
             f"{r['time_to_first_token_ms']:.0f} ms",
         ]
+        if weighed:
+            line.append("-" if r["peak_bytes"] is None else f"{r['peak_bytes'] / 1e6:,.0f} MB")
         if read:
             line.append("-" if share is None else f"{share:.0%}")
         lines.append([*line, f"{r['same_text_as_plain']}/{r['prompts']}"])

@@ -5,14 +5,13 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from s3d_core.bench.beside import beside_plain, over_plain
 from s3d_core.bench.contenders import Ours, Reply
 from s3d_core.bench.run import spread
 from s3d_core.engine import Engine
 from s3d_core.errors import SettingError
 from s3d_core.settings import DraftSettings, SamplingSettings
 
-# Cells between two plain replies: a machine's speed changes from one minute to the next.
-_GROUP = 4
 # Steps of skipped layers from none to the most that are tried.
 _STEPS = 8
 _MOST_SKIPPED = 0.8
@@ -71,12 +70,14 @@ def sweep(
     prompts: Sequence[list[int]],
     sampling: SamplingSettings,
     report: Callable[[int, str], None],
+    stopped: Callable[[], bool] = lambda: False,
 ) -> list[Cell]:
     """Measure every cell on every prompt, some cells at a time between two plain replies of the same prompt.
 
     Args:
         draft: what all cells share: tree size and the like.
         report: called with (prompts done, what is at work).
+        stopped: asked behind some cells; when it says so, the cells are returned as they are.
     """
     cells = grid(engine)
     plain = Ours(engine, replace(draft, strategy="plain"))
@@ -85,36 +86,30 @@ def sweep(
         for cell in cells
     ]
 
-    def reply(contender: Ours, ids: list[int]) -> Reply:
-        engine.forget_texts()
-        return contender.reply(ids, sampling)
-
     for contender in (plain, runs[-1]):
         # A short reply that is not counted pays for threads, memory and compiled parts.
         contender.reply(prompts[0], SamplingSettings(max_tokens=8, temperature=sampling.temperature))
     for number, ids in enumerate(prompts):
         # Each prompt has its own order, so that no cell is always measured beside the same ones.
         order = random.Random(number).sample(range(len(cells)), len(cells))
-        before = reply(plain, ids)
-        for start in range(0, len(order), _GROUP):
-            replies = []
-            for at in order[start : start + _GROUP]:
-                report(number, f"{cells[at].skipped} skipped, {cells[at].draft_length} drafted")
-                replies.append((cells[at], reply(runs[at], ids)))
-            after = reply(plain, ids)
-            for cell, done in replies:
-                _count(cell, done, before, after)
-            before = after
+
+        def tell(at: int, number: int = number) -> None:
+            report(number, f"{cells[at].skipped} skipped, {cells[at].draft_length} drafted")
+
+        for at, done, before, after in beside_plain(engine, plain, [(i, runs[i]) for i in order], ids, sampling, tell):
+            _count(cells[at], done, before, after)
+            if stopped():
+                return cells
     return cells
 
 
 def _count(cell: Cell, done: Reply, before: Reply, after: Reply) -> None:
     cell.tokens += len(done.ids)
     cell.rounds += done.rounds
-    speed, first, second = (reply.tokens_per_second for reply in (done, before, after))
-    if speed and first and second:
-        cell.speeds.append(speed)
-        cell.ratios.append(speed / (2 * first * second / (first + second)))  # by the mean of the two times
+    ratio = over_plain(done, before, after)
+    if ratio is not None and done.tokens_per_second is not None:
+        cell.speeds.append(done.tokens_per_second)
+        cell.ratios.append(ratio)
 
 
 def best(cells: Sequence[Cell]) -> Cell | None:

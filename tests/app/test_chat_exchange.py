@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.chats.errors import ImportRefusedError
-from app.chats.exchange import as_json, as_markdown, import_chats, import_file
+from app.chats.exchange import as_json, as_markdown, duplicate, import_chats, import_file
 from app.chats.store import Store
 
 
@@ -166,3 +166,22 @@ def test_a_file_that_cannot_be_read_is_named(store, tmp_path):
     (tmp_path / "list.json").write_text("[]")
     with pytest.raises(ImportRefusedError, match=r"list\.json was not imported: it holds no chats"):
         import_file(store, tmp_path / "list.json")
+
+
+def test_a_duplicate_has_every_branch_and_is_a_chat_of_its_own(store):
+    chat = branched_chat(store)
+    (before,) = exported(store)["chats"]
+    copy_ = duplicate(store, chat, "Bread & butter (copy)")
+    assert store.chat(copy_.id) == copy_
+    own = {"title", "pinned", "updated"}
+    by_title = {found["title"]: found for found in exported(store)["chats"]}
+    made = by_title["Bread & butter (copy)"]
+    assert {name: value for name, value in made.items() if name not in own} == {
+        name: value for name, value in before.items() if name not in own
+    }
+    assert (made["pinned"], made["updated"] > before["updated"]) == (False, True)
+    reply = store.conversation(copy_.id).turns[-1]
+    reply.pieces = [("Another", False)]
+    store.write(reply)
+    assert by_title["Bread & butter"] == before
+    assert store.conversation(chat.id).turns[-1].text == "Gas."

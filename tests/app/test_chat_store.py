@@ -336,3 +336,30 @@ def test_the_index_follows_every_change(store):
     for index in ("messages_found", "titles_found"):
         store.rows(f"INSERT INTO {index}({index}, rank) VALUES ('integrity-check', 1)")
     assert search(store, "something") == []
+
+
+def test_a_message_is_taken_out_and_put_back_with_what_follows_it(store):
+    chat = store.add_chat().id
+    first, reply = store.add_turn(chat, None, "One")
+    reply.pieces, reply.stop_reason = [("Answer", True)], "stop"
+    store.write(reply)
+    second, _ = store.add_turn(chat, reply.id, "Two")
+    other = store.add_message(chat, reply.id, "user", [("Another two", False)], "")
+    before = store.messages(chat)
+    followers = store.take_out(reply)
+    assert followers == [second.id, other.id]
+    assert [message.parent for message in store.messages(chat)] == [None, first.id, second.id, first.id]
+    assert search(store, "Answer") == []
+    store.put_back(chat, reply, followers)
+    assert store.messages(chat) == before
+    assert len(search(store, "Answer")) == 1
+
+
+def test_the_first_message_can_be_taken_out(store):
+    chat = store.add_chat().id
+    first, reply = store.add_turn(chat, None, "One")
+    followers = store.take_out(first)
+    assert [message.parent for message in store.messages(chat)] == [None]
+    store.put_back(chat, first, followers)
+    assert [message.parent for message in store.messages(chat)] == [None, first.id]
+    assert store.conversation(chat).turns[1].id == reply.id

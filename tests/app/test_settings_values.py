@@ -4,18 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from app.settings.values import APPEARANCE, CHAT, MOST_MODELS, ChatSettings, Drafting, Settings
+from app.settings.values import APPEARANCE, CHAT, MOST_MODELS, RUNNING, ChatSettings, Drafting, Settings
 from s3d_core.errors import SettingError
 from s3d_core.settings import SamplingSettings
 
 NUMBERS = [declared for declared in CHAT.values() if declared.kind in ("whole", "number")]
 
 
-@pytest.mark.parametrize("declared", [*CHAT.values(), *APPEARANCE.values()], ids=lambda declared: declared.name)
+@pytest.mark.parametrize(
+    "declared", [*CHAT.values(), *APPEARANCE.values(), *RUNNING.values()], ids=lambda declared: declared.name
+)
 def test_every_setting_has_a_title_an_explanation_and_a_page(declared):
     assert declared.title
     assert declared.about.endswith(".")
-    assert declared.page in ("chat", "sampling", "appearance")
+    assert declared.page in ("chat", "sampling", "model", "appearance")
 
 
 @pytest.mark.parametrize("declared", NUMBERS, ids=lambda declared: declared.name)

@@ -85,6 +85,7 @@ def test_summary(rows):
         "tokens_per_round": 2.0,
         "acceptance_per_slot": [0.6],
         "time_to_first_token_ms": 8.0,
+        "peak_bytes": None,
         "bytes_per_second": {"median": None, "quartiles": [None, None]},
         "share_of_bandwidth": None,
         "same_text_as_plain": 1,
@@ -93,6 +94,10 @@ def test_summary(rows):
             "chat": {"prompts": 1, "tokens_per_round": 11 / 6, "tokens_per_second": 125.0, "ratio_to_plain": 2.5},
             "code": {"prompts": 1, "tokens_per_round": 2.2, "tokens_per_second": 200.0, "ratio_to_plain": 2.0},
         },
+        "by_prompt": [
+            {"category": "code", "tokens_per_second": 200.0, "ratio": 2.0},
+            {"category": "chat", "tokens_per_second": 125.0, "ratio": 2.5},
+        ],
     }
     json.dumps([plain, s3d], allow_nan=False)
 
@@ -131,6 +136,7 @@ class Noted:
     name: str
     log: list
     asked: list = field(default_factory=list)
+    held: int | None = 5_000_000
 
     def reply(self, ids, sampling):
         self.log.append((self.name, ids[0]))

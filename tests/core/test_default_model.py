@@ -3,6 +3,7 @@
 import functools
 import itertools
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -67,9 +68,19 @@ def written(engine, ids, draft, sampling):
 
 def test_the_shipped_adapter_is_in_use(engine):
     assert engine.info.has_adapter, engine.info.notice
-    # The adapter, the draft head and the coherence term's table together.
-    assert engine.info.adapter_bytes <= engine.info.weight_bytes / 8
+    # The adapter, the draft head, the coherence term's table and what is recalled, together.
+    assert engine.info.adapter_bytes == sum(engine.drafting_memory().values()) <= engine.info.weight_bytes / 10
     assert engine.info.defaults.strategy == "auto"
+
+
+def test_in_sixteen_bits_drafting_holds_at_most_a_tenth_of_the_model(engine):
+    """As packed layers hold it, whose masks, norm and gate stay in the precision of the rows."""
+    held, adapter = engine.drafting_memory(), engine.adapter
+    rows = math.prod(engine.strategies["s3d"].head._weight.shape)
+    wide = sum(tensor.numel() for tensor in (adapter.masks, adapter.norm, adapter.gate))
+    narrow = adapter.to(torch.bfloat16, torch.device("cpu")).bytes + 2 * wide
+    narrow += held["draft head"] - 2 * rows + held["coherence"] + held["recalled"]
+    assert narrow <= engine.info.weight_bytes / 2 / 10
 
 
 def test_float32_greedy_equals_transformers(engine, prompts, expected):

@@ -1,5 +1,7 @@
 """The draft head: rows of the stock head for frequent tokens and for the text at hand."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from core.models import VOCABULARY, build
@@ -71,6 +73,15 @@ def test_the_oldest_tokens_make_room(target):
     torch.testing.assert_close(logits, every.gather(1, tokens), atol=1e-5, rtol=1e-5)
 
 
-def test_an_eighth_of_the_vocabulary_is_kept():
-    assert frequent_size(49152) == 5120
+def test_of_a_longer_list_the_last_are_left_out():
+    model = torch.nn.Embedding(2000, 8)
+    target = SimpleNamespace(head=model.weight.detach(), dtype=torch.float32)
+    head = DraftHead(target, torch.arange(5, 1500, 3))
+    assert head._first == frequent_size(2000)
+    assert head._tokens[: head._first].tolist() == list(range(5, 5 + 3 * head._first, 3))
+    assert head._weight.shape[0] == head._first + head.room <= 2000 / 10
+
+
+def test_a_tenth_of_the_vocabulary_is_kept():
+    assert frequent_size(49152) == 4080
     assert frequent_size(100) == 0

@@ -2,8 +2,11 @@
 
 import json
 import os
+import re
 import shutil
+import sys
 from collections import namedtuple
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,6 +20,7 @@ from s3d_core.engine import Engine
 from s3d_core.errors import ModelError
 from s3d_core.families import ARCHITECTURES
 from s3d_core.gguf import unpacked
+from s3d_core.layer import _joined
 from s3d_core.load import load, pick_device, pick_dtype, stock_model, stop_tokens
 from s3d_core.target import Target
 
@@ -311,3 +315,27 @@ def test_two_programs_may_unpack_a_file_at_once(file, monkeypatch):
         found = list(pool.map(lambda _: unpacked(file, torch.float32, lambda phase, share: None), range(4)))
     assert set(found) == {file.parent / "tiny.float32"}
     assert len(made) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux takes back the pages of a file when told")
+def test_weights_that_were_joined_leave_the_pages_of_their_file(tmp_path):
+    """Else a model whose layers are not packed is held once as it is in the file and once more joined."""
+    file = tmp_path / "weights.safetensors"
+    save_file({name: torch.rand(1024, 1024) for name in "qkv"}, file)
+    weights = load_file(file)
+    expected = torch.cat(list(weights.values()))
+    assert resident(file) > 8_000_000
+    assert torch.equal(_joined(list(weights.values())), expected)
+    assert resident(file) < 2_000_000
+    assert torch.equal(torch.cat(list(weights.values())), expected)  # they are read anew where they are asked for
+
+
+def resident(file) -> int:
+    """Bytes of a mapped file that are in this process's memory."""
+    found, is_file = 0, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
+            is_file = line.endswith(str(file))
+        elif is_file and line.startswith("Rss:"):
+            found += 1024 * int(line.split()[1])
+    return found

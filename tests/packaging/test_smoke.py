@@ -16,6 +16,7 @@ import time
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -38,6 +39,43 @@ def bundle() -> Path:
     if not (folder / "s3d-chat").exists():
         subprocess.run([sys.executable, str(ROOT / "packaging" / "build.py"), "--forms", "folder"], check=True)
     return folder
+
+
+@dataclass
+class Form:
+    """What a user starts: the window's command, the terminal program's, and the folder from which its programs run."""
+
+    window: list[str]
+    terminal: list[str]
+    place: Path
+
+
+@pytest.fixture(scope="module", params=["folder", "AppImage"])
+def form(request, bundle, tmp_path_factory) -> Form:
+    """The folder, and the AppImage: the one beside the folder, else one that is made now.
+
+    The runtime that mounts an image is not to be had without a network. Without it a program of the system stands in
+    its place, and the image is unpacked from behind that by squashfs-tools.
+    """
+    if request.param == "folder":
+        return Form([str(bundle / "s3d-chat")], [str(bundle / "s3d")], bundle)
+    folder = tmp_path_factory.mktemp("image")
+    built = [file for file in bundle.parent.glob("*.AppImage") if file.stat().st_mtime >= bundle.stat().st_mtime]
+    if built:
+        # Without FUSE, which not every machine has: it unpacks itself.
+        command = ["env", f"TMPDIR={folder}", str(built[0]), "--appimage-extract-and-run"]
+        return Form(command, command, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "packaging"))
+        import appimage
+        import forms
+
+        stand_in = Path(shutil.which("true")).read_bytes()
+        image = appimage.make(forms.app_dir(bundle, folder), folder / "S3D-Chat.AppImage", stand_in)
+    root = folder / "root"
+    command = ["unsquashfs", "-quiet", "-no-progress", "-offset", str(len(stand_in)), "-dest", str(root), str(image)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return Form([str(root / "AppRun")], [str(root / "AppRun")], root)
 
 
 def environment_of(folder: Path) -> dict[str, str]:
@@ -80,11 +118,11 @@ def wait_for(what: str, condition: Callable[[], object], program: psutil.Popen |
     return pytest.fail(f"waited in vain for {what}")
 
 
-def of_bundle(bundle: Path) -> list[psutil.Process]:
-    """Processes that run a program of the bundle."""
+def of_bundle(place: Path) -> list[psutil.Process]:
+    """Processes that run a program of the bundle in this place."""
     found = []
     for process in psutil.process_iter(["exe"]):
-        if (process.info["exe"] or "").startswith(str(bundle)):
+        if (process.info["exe"] or "").startswith(str(place)):
             found.append(process)
     return found
 
@@ -107,10 +145,12 @@ def display(environment) -> Iterator[str]:
 
 
 @pytest.fixture
-def report(bundle) -> Iterator[dict[str, float]]:
+def report(request, bundle) -> Iterator[dict[str, float]]:
     """Seconds that were measured; they go into the build's report where there is one."""
-    seconds: dict[str, float] = {}
-    yield seconds
+    measured: dict[str, float] = {}
+    yield measured
+    form = request.node.callspec.params["form"]
+    seconds = {f"{what} ({form})": count for what, count in measured.items()}
     path = bundle.parent / "report.json"
     if path.exists() and seconds:
         told = json.loads(path.read_text())
@@ -118,8 +158,8 @@ def report(bundle) -> Iterator[dict[str, float]]:
         path.write_text(json.dumps(told, indent=1) + "\n")
 
 
-def test_the_terminal_program_answers_with_s3d_and_without_a_network(bundle, environment):
-    command = [str(bundle / "s3d"), "ask", "Why does bread rise?", "--max-tokens", "24", "--strategy", "s3d", "--json"]
+def test_the_terminal_program_answers_with_s3d_and_without_a_network(form, environment):
+    command = [*form.terminal, "ask", "Why does bread rise?", "--max-tokens", "24", "--strategy", "s3d", "--json"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
@@ -135,7 +175,7 @@ def test_the_terminal_program_answers_with_s3d_and_without_a_network(bundle, env
 
     again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
     assert json.loads(again.stdout)["text"] == told["text"]
-    wait_for("its processes to end", lambda: not of_bundle(bundle))
+    wait_for("its processes to end", lambda: not of_bundle(form.place))
 
 
 def test_the_terminal_program_without_a_command_tells_what_there_is(bundle, used):
@@ -208,7 +248,7 @@ def test_a_pytorch_for_the_gpu_that_works_takes_the_place_of_the_bundles_own(bun
     assert json.loads(done.stdout) == {"problem": "", "gpu": "NVIDIA RTX 4090"}
 
 
-def test_a_double_click_chats_and_leaves_no_process(bundle, environment, display, tmp_path, report):
+def test_a_double_click_chats_and_leaves_no_process(form, environment, display, tmp_path, report):
     def xdotool(*arguments: str) -> str:
         done = subprocess.run(["xdotool", *arguments], env=environment, capture_output=True, text=True, timeout=60)
         return done.stdout.strip()
@@ -225,9 +265,7 @@ def test_a_double_click_chats_and_leaves_no_process(bundle, environment, display
     begun = time.monotonic()
     log = tmp_path / "said.txt"
     with log.open("w") as output:
-        program = psutil.Popen(
-            [str(bundle / "s3d-chat")], env=environment, cwd=tmp_path, stdout=output, stderr=subprocess.STDOUT
-        )
+        program = psutil.Popen(form.window, env=environment, cwd=tmp_path, stdout=output, stderr=subprocess.STDOUT)
     window = wait_for("the window", lambda: xdotool("search", "--onlyvisible", "--name", "^S3D Chat$"), program, log)
     report["the window is seen"] = round(time.monotonic() - begun, 1)
     xdotool("windowfocus", window.splitlines()[0])
@@ -248,5 +286,5 @@ def test_a_double_click_chats_and_leaves_no_process(bundle, environment, display
 
     xdotool("key", "ctrl+q")
     assert program.wait(PATIENCE) == 0
-    wait_for("its processes to end", lambda: not of_bundle(bundle))
+    wait_for("its processes to end", lambda: not of_bundle(form.place))
     assert not list((Path(environment["S3D_HOME"]) / "runs").iterdir())

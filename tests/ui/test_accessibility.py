@@ -113,7 +113,7 @@ def test_a_chat_has_names_and_is_reached_by_tab(busy_window, qtbot):
     check_tab(busy_window, qtbot)
 
 
-@pytest.mark.parametrize("page", range(4))
+@pytest.mark.parametrize("page", range(5))
 def test_every_page_of_the_settings_has_names_and_is_reached_by_tab(dialog, qtbot, page):
     dialog._preferences.set_chat("seed", 3)
     dialog.pages.setCurrentRow(page)
@@ -218,7 +218,7 @@ def test_every_text_of_the_window_and_the_settings_can_be_read_as_it_is_drawn(bu
     dialog = window.findChild(SettingsDialog)
     qtbot.waitUntil(dialog.isVisible, timeout=PATIENCE_MS)
     found = poor_texts(window)
-    for page in range(4):
+    for page in range(5):
         dialog.pages.setCurrentRow(page)
         QApplication.processEvents()
         found += poor_texts(dialog)

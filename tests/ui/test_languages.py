@@ -11,7 +11,7 @@ import pytest
 from PySide6.QtCore import QLocale
 from ui.scripted import scripted_parts
 
-from app.settings.values import APPEARANCE, CHAT
+from app.settings.values import APPEARANCE, CHAT, RUNNING
 from app.training.job import EFFORTS
 from app.ui.language import language_of, speak, spoken, translate
 from app.ui.settings.words import DECLARED
@@ -41,7 +41,7 @@ ELSEWHERE = {
 }
 # Names, units, and what stands for a picture in markdown that is read without Qt.
 NAMES = {"S3D Chat", "hf_…", "[picture: {}]", "S3D"}
-UNITS = re.compile(r"[{}. ]+|GB|MB|min|s")
+UNITS = re.compile(r"[{}. ]+|GB|MB|min|ms|s")
 QUIET = re.compile(r"(background|color): ")
 
 
@@ -141,7 +141,7 @@ def test_the_translators_get_every_text():
 
 
 def test_what_is_declared_elsewhere_is_marked_too():
-    declared = [*CHAT.values(), *APPEARANCE.values()]
+    declared = [*CHAT.values(), *APPEARANCE.values(), *RUNNING.values()]
     words = {word for one in declared for word in (one.title, one.about, one.none, one.unit) if word}
     words |= {shown for one in declared for _, shown in one.choices}
     assert set(DECLARED) == words

@@ -8,7 +8,7 @@ from ui.conftest import PATIENCE_MS
 from app.chats.store import Store
 from app.engine.phase import Phase
 from app.settings.file import load, save
-from app.settings.values import CHAT, ChatSettings, Settings
+from app.settings.values import CHAT, RUNNING, ChatSettings, Settings
 from app.ui import shortcuts
 from app.ui.settings.dialog import SettingsDialog
 from app.ui.settings.preferences import Preferences
@@ -45,6 +45,7 @@ def type_number(qtbot, spin, text):
 def test_every_setting_has_a_control_that_shows_it(dialog, preferences):
     shown = {**dialog.chat.rows, **dialog.sampling.rows}
     assert list(shown) == list(CHAT)
+    assert list(dialog.model.rows) == list(RUNNING)
     assert list(dialog.appearance.rows) == ["theme", "language", "font_size"]
     for name, row in shown.items():
         assert row.control.field.accessibleName() == CHAT[name].title
@@ -100,7 +101,7 @@ def test_no_number_and_a_number_again(dialog, preferences, qtbot):
 def test_a_number_where_there_was_none_begins_with_a_sensible_one(dialog, preferences, qtbot):
     qtbot.mouseClick(control(dialog, "context").none, Qt.MouseButton.LeftButton)
     assert preferences.chat.context == 4096
-    dialog.pages.setCurrentRow(2)
+    dialog.pages.setCurrentRow(3)
     qtbot.mouseClick(dialog.appearance.rows["font_size"].control.none, Qt.MouseButton.LeftButton)
     assert preferences.settings.appearance.font_size == 10
 
@@ -235,7 +236,7 @@ def test_settings_that_cannot_be_written_are_said(tmp_path, qtbot):
 
 
 def test_the_keys_are_those_of_the_table(dialog, window):
-    dialog.pages.setCurrentRow(3)
+    dialog.pages.setCurrentRow(4)
     assert list(dialog.keys.shown) == [entry.name for entry in shortcuts.TABLE]
     assert not dialog.bar.isVisible()
     made = {found.key().toString() for found in window.findChildren(shortcuts.QShortcut)}
@@ -248,7 +249,7 @@ def test_ctrl_comma_opens_the_settings_and_the_theme_changes_live(window, qtbot)
     qtbot.keyClick(window, Qt.Key.Key_Comma, Qt.KeyboardModifier.ControlModifier)
     dialog = window.findChild(SettingsDialog)
     qtbot.waitUntil(dialog.isVisible, timeout=PATIENCE_MS)
-    dialog.pages.setCurrentRow(2)
+    dialog.pages.setCurrentRow(3)
     box = dialog.appearance.rows["theme"].control.box
     box.setFocus()
     for _ in range(2):

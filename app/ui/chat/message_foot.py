@@ -1,4 +1,4 @@
-"""The row below a message: branches, copy, edit, and for a reply regenerate, continue and its figures."""
+"""The row below a message: branches, copy, edit, delete, and for a reply regenerate, continue and its figures."""
 
 from collections.abc import Callable
 
@@ -49,12 +49,19 @@ class MessageFoot(QWidget):
             else self.tr("Edit this message as a new version"),
             self.tr("Edit answer") if of_answer else self.tr("Edit message"),
         )
+        self.delete = _button(
+            self.tr("Delete this answer; what follows stays")
+            if of_answer
+            else self.tr("Delete this message; what follows stays"),
+            self.tr("Delete answer") if of_answer else self.tr("Delete message"),
+        )
         self.row = QHBoxLayout(self)
         self.row.setContentsMargins(0, 0, 0, 0)
         self.row.setSpacing(2)
-        for part in (self.before, self.place, self.next, self.copy, self.edit):
+        for part in (self.before, self.place, self.next, self.copy, self.edit, self.delete):
             self.row.addWidget(part)
         self._icons = {"left": self.before, "right": self.next, "copy": self.copy, "edit": self.edit}
+        self._icons |= {"delete": self.delete}
         self.before.clicked.connect(lambda: self.branch_wanted.emit(-1))
         self.next.clicked.connect(lambda: self.branch_wanted.emit(1))
         self.copy.clicked.connect(self._copy)
@@ -73,6 +80,7 @@ class MessageFoot(QWidget):
     def set_state(self, busy: bool, can_continue: bool) -> None:
         """Whether the model writes, so that nothing else can be asked of it, and whether this can be gone on with."""
         self.edit.setEnabled(not busy)
+        self.delete.setEnabled(not busy)
 
     def renew(self) -> None:
         """Draw the buttons in the present colours."""

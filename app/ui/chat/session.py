@@ -59,6 +59,7 @@ class ChatSession(QObject):
         transcript.go_on.connect(self.go_on)
         transcript.edited.connect(self.edit)
         transcript.branch_wanted.connect(self.show_branch)
+        transcript.delete_wanted.connect(self.delete)
         self.conversation = store.conversation((store.last_opened() or store.empty_chat()).id)
         with self._said():
             store.mark_opened(self.conversation.chat_id)  # so that what is typed in it is found again
@@ -107,6 +108,47 @@ class ChatSession(QObject):
             new = self.store.add_message(chat, old.parent, "assistant", pieces, EDITED)
             self.conversation.add(new)
             self._show()
+
+    def delete(self, message_id: int) -> None:
+        """Delete one message; what follows it stays, and it can be brought back."""
+        chat, message = self.conversation.chat_id, self.conversation.find(message_id)
+        if message is None or self.writer.current is not None:
+            return
+        was_last = message.id == self.conversation.leaf
+        with self._said():
+            with self.store.transaction():
+                followers = self.store.take_out(message)
+                self._read_again()
+                before = self.conversation.find(message.parent)
+                if was_last and before is not None:
+                    self._set_leaf(self.conversation.leaf_below(before))
+            self._show(before)
+            self.chats_changed.emit()
+            self._offer_back(chat, message, followers)
+
+    def _offer_back(self, chat: int, message: Message, followers: list[int]) -> None:
+        said = self.tr("The message is deleted.")
+        self._pane.notice.offer(said, self.tr("Undo"), lambda: self._put_back(chat, message, followers))
+
+    def _put_back(self, chat: int, message: Message, followers: list[int]) -> None:
+        """Bring a deleted message back, in the chat shown or in another."""
+        writing = self.writer.current
+        if writing is not None and writing.conversation.chat_id == chat:
+            self._offer_back(chat, message, followers)
+            return
+        with self._said():
+            self.store.put_back(chat, message, followers)
+            if chat == self.conversation.chat_id:
+                self._read_again()
+                found = self.conversation.find(message.id)
+                if found is not None:
+                    self._set_leaf(self.conversation.leaf_below(found))
+                    self._show(found)
+            self.chats_changed.emit()
+
+    def _read_again(self) -> None:
+        """Read the chat shown from the store, where its tree was changed."""
+        self.conversation = self.store.conversation(self.conversation.chat_id)
 
     def go_on(self, message_id: int) -> None:
         """Let the model continue the last reply, where it did not come to its end by itself."""

@@ -26,7 +26,8 @@ class Transcript(QScrollArea):
     """Messages of one branch of a chat.
 
     Signals:
-        regenerate(id), go_on(id), edited(id, text), branch_wanted(id, step): what is wanted of a message.
+        regenerate(id), go_on(id), edited(id, text), branch_wanted(id, step), delete_wanted(id): what is wanted of a
+            message.
         link_clicked: the address of a link in a reply.
     """
 
@@ -34,6 +35,7 @@ class Transcript(QScrollArea):
     go_on = Signal(int)
     edited = Signal(int, str)
     branch_wanted = Signal(int, int)
+    delete_wanted = Signal(int)
     link_clicked = Signal(str)
 
     def __init__(self, parent=None):
@@ -309,6 +311,7 @@ class Transcript(QScrollArea):
         view.go_on.connect(lambda: self.go_on.emit(key))
         view.edited.connect(lambda text: self.edited.emit(key, text))
         view.branch_wanted.connect(lambda step: self.branch_wanted.emit(key, step))
+        view.foot.delete.clicked.connect(lambda: self.delete_wanted.emit(key))
         view.link_clicked.connect(self.link_clicked)
         view.set_last(index + 1 == len(self._turns), self._busy)
         if self._marked:

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.chats.errors import StoreError
+from app.chats.exchange import duplicate
 from app.chats.model import Chat
 from app.chats.search import search
 from app.chats.store import Store
@@ -142,6 +143,13 @@ class Sidebar(QFrame):
         if self._do(partial(self._store.restore, chat_id)):
             self.chosen.emit(chat_id, 0)
 
+    def duplicate(self, chat: Chat) -> None:
+        """Make a second chat of one, and open it."""
+        made: list[Chat] = []
+        title = self.tr("{name} (copy)").format(name=chat.name)
+        if self._do(lambda: made.append(duplicate(self._store, chat, title))):
+            self.chosen.emit(made[0].id, 0)
+
     def set_pinned(self, chat: Chat, pinned: bool) -> None:
         """Keep a chat at the top, or do so no longer."""
         self._do(partial(self._store.set_pinned, chat.id, pinned))
@@ -224,6 +232,7 @@ class Sidebar(QFrame):
         menu.addAction(
             self.tr("Unpin") if chat.pinned else self.tr("Pin"), lambda: self.set_pinned(chat, not chat.pinned)
         )
+        menu.addAction(self.tr("Duplicate"), lambda: self.duplicate(chat))
         menu.addSeparator()
         menu.addAction(self.tr("Copy as Markdown"), lambda: self._files.copy_markdown(chat))
         menu.addAction(self.tr("Export as Markdown …"), lambda: self._files.export_markdown(chat))

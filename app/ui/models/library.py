@@ -335,13 +335,13 @@ class LibraryDialog(QDialog):
     # -- inside --------------------------------------------------------------------------------------------------
 
     def _show_fits(self) -> None:
-        memory = self._memory()
+        memory, wanted = self._memory(), self.link.precision
         for offer in self._offers:
-            offer.show_fit(_fit(offer.entry.shape, offer.entry.precision, memory))
-        for wanted, coming in self._rows.items():
-            coming.show_fit(_fit(_shape_of(wanted), "auto", memory))
+            offer.show_fit(_fit(offer.entry.shape, wanted.for_fit(offer.entry.precision), memory))
+        for coming in self._rows.values():
+            coming.show_fit(_fit(_shape_of(coming.wanted), wanted.for_fit(), memory))
         for row in self._here:
-            row.show_fit(_fit(self._shapes.get(str(row.model.path)), "auto", memory))
+            row.show_fit(_fit(self._shapes.get(str(row.model.path)), wanted.for_fit(), memory))
 
     def _show_work(self, sentence: str, share: float) -> None:
         self.work.setText(f"{sentence} … {share:.0%}")

@@ -3,6 +3,7 @@
 from typing import Any
 
 from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QWidget
 
 from app.settings.declare import Declared
@@ -115,6 +116,14 @@ class ChoiceControl(Control):
         self.box.blockSignals(True)
         self.box.setCurrentIndex(self.box.findData(value))
         self.box.blockSignals(False)
+
+    def refuse(self, value: Any, why: str) -> None:
+        """Let a value not be chosen, and say why; "" lets it again."""
+        row, model = self.box.findData(value), self.box.model()
+        assert isinstance(model, QStandardItemModel)
+        item = model.item(row)
+        item.setEnabled(not why)
+        item.setToolTip(why)
 
 
 class TextControl(Control):

@@ -16,8 +16,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.settings.values import APPEARANCE, CHAT, Appearance, ChatSettings
+from app.engine.link import EngineLink
+from app.settings.values import APPEARANCE, CHAT, Appearance, ChatSettings, Running
 from app.ui.settings.keys_page import KeysPage
+from app.ui.settings.model_page import ModelPage
 from app.ui.settings.page import Page
 from app.ui.settings.preferences import Preferences
 from app.ui.settings.presets import PresetBar
@@ -27,7 +29,7 @@ from s3d_core.errors import SettingError
 class SettingsDialog(QDialog):
     """Pages at the left, the chosen one at the right. The window stays usable beside it."""
 
-    def __init__(self, preferences: Preferences, parent: QWidget | None = None):
+    def __init__(self, preferences: Preferences, parent: QWidget | None = None, link: EngineLink | None = None):
         super().__init__(parent)
         self.setObjectName("Settings")
         self.setWindowTitle(self.tr("Settings"))
@@ -36,6 +38,7 @@ class SettingsDialog(QDialog):
         self.bar = PresetBar(preferences)
         self.chat = Page(self._declared("chat"), self._set_chat, self._reset_chat)
         self.sampling = Page(self._declared("sampling"), self._set_chat, self._reset_chat)
+        self.model = ModelPage(self._set_running, self._reset_running, link)
         self.appearance = Page(APPEARANCE.values(), self._set_look, self._reset_look)
         self.keys = KeysPage()
         self.pages = QListWidget(objectName="Pages", toolTip=self.tr("Pages of the settings"))
@@ -45,6 +48,7 @@ class SettingsDialog(QDialog):
         for name, page in (
             (self.tr("Chat"), self.chat),
             (self.tr("Sampling"), self.sampling),
+            (self.tr("Model"), self.model),
             (self.tr("Appearance"), self.appearance),
             (self.tr("Shortcuts"), self.keys),
         ):
@@ -93,7 +97,7 @@ class SettingsDialog(QDialog):
         self.pages.ensurePolished()
         self.pages.doItemsLayout()
         self.pages.setFixedWidth(max(150, self.pages.sizeHintForColumn(0) + 34))
-        for page in (self.chat, self.sampling, self.appearance):
+        for page in (self.chat, self.sampling, self.model, self.appearance):
             page.renew()
 
     def hideEvent(self, event) -> None:
@@ -145,6 +149,8 @@ class SettingsDialog(QDialog):
         for page in (self.chat, self.sampling):
             page.show_values(shown, is_usual)
         self.appearance.show_values(look, lambda name: getattr(look, name) == getattr(Appearance(), name))
+        running = preferences.settings.running
+        self.model.show_values(running, lambda name: getattr(running, name) == getattr(Running(), name))
         self.bar.show_presets()
 
     def _set_chat(self, name: str, value: Any) -> None:
@@ -152,6 +158,12 @@ class SettingsDialog(QDialog):
 
     def _reset_chat(self, name: str) -> None:
         self._preferences.reset_chat(name, self.bar.only_this)
+
+    def _set_running(self, name: str, value: Any) -> None:
+        self._try(lambda: self._preferences.set_running(name, value))
+
+    def _reset_running(self, name: str) -> None:
+        self._preferences.set_running(name, getattr(Running(), name))
 
     def _set_look(self, name: str, value: Any) -> None:
         self._try(lambda: self._preferences.set_look(name, value))

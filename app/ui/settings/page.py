@@ -78,7 +78,7 @@ class Page(QScrollArea):
         parent: QWidget | None = None,
     ):
         super().__init__(parent)
-        inside = framed(self)
+        self.column = inside = framed(self)
         self.rows: dict[str, Row] = {}
         for declared in settings:
             row = Row(declared)

@@ -103,6 +103,14 @@ class Preferences(QObject):
         """
         self._set(self.settings.with_appearance(self.settings.appearance.changed(name, value)))
 
+    def set_running(self, name: str, value: Any) -> None:
+        """Change how models are run.
+
+        Raises:
+            SettingError: the value is none of those there are.
+        """
+        self._set(self.settings.with_running(self.settings.running.changed(name, value)))
+
     def set_drafting(self, model: str, wish: Drafting) -> None:
         """Remember how a model, by its name, is to draft. The speed panel alone shows it, so nobody is told."""
         self.settings = self.settings.with_drafting(model, wish)

@@ -45,4 +45,13 @@ DECLARED = (
     QT_TRANSLATE_NOOP("Settings", "Of all text in the window."),
     QT_TRANSLATE_NOOP("Settings", "The system's"),
     QT_TRANSLATE_NOOP("Settings", "pt"),
+    QT_TRANSLATE_NOOP("Settings", "Precision"),
+    QT_TRANSLATE_NOOP(
+        "Settings",
+        "Numbers that the model's weights are held in. Automatic takes the fastest that keeps the model's own.",
+    ),
+    QT_TRANSLATE_NOOP("Settings", "Automatic"),
+    QT_TRANSLATE_NOOP("Settings", "bfloat16, 16 bits"),
+    QT_TRANSLATE_NOOP("Settings", "float32, 32 bits"),
+    QT_TRANSLATE_NOOP("Settings", "int8, 8 bits"),
 )

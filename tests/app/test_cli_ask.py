@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from app.cli import main
+
 ROOT = Path(__file__).resolve().parents[2]
 FLOAT32 = ("--dtype", "float32")
 
@@ -226,3 +228,16 @@ def test_ctrl_c_while_loading_is_quiet(default_model):
     assert out == ""
     assert "Traceback" not in terminal.shown
     assert "Stopped." in terminal.shown
+
+
+def test_a_format_that_verifies_slowly_is_said_once_on_stderr(tiny_model, monkeypatch, capsys):
+    asked = ["ask", "hello", "--model", str(tiny_model), "--device", "cpu", "--dtype", "nf4", "--max-tokens", "3"]
+    monkeypatch.setattr("s3d_core.stats.SLOW_VERIFY", 0.0)
+    assert main([*asked, "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["dtype"] == "nf4"
+    assert err.startswith("Verifying is slow in nf4 here: 17 rows take ")
+    assert err.endswith(" a plain step, so that drafts gain little; --dtype bfloat16 gains more where it fits.\n")
+    monkeypatch.setattr("s3d_core.stats.SLOW_VERIFY", 1e9)
+    assert main([*asked, "--json"]) == 0
+    assert capsys.readouterr().err == ""

@@ -104,7 +104,7 @@ def test_few_bits_are_for_the_layers_alone_and_leave_the_rest_as_it_is(monkeypat
     assert on_the_host.weights == 4 * shape.parameters
 
     # Where the library is there, a GPU that is too small for 16 bits is told of four.
-    small = memory(7, gpu=True)
+    small = memory(8.5, gpu=True)
     monkeypatch.setattr(fit, "find_spec", lambda name: object())
     assert estimate(shape, "bfloat16", 4096, small).nearest == Choice("nf4", 4096)
     monkeypatch.setattr(fit, "find_spec", lambda name: None)

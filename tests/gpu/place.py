@@ -67,6 +67,7 @@ class Place:
 
     Attributes:
         small: the tiny shape, for a run that shall only go through.
+        config: of the model.
         home: a folder for the files.
         contexts: tokens behind which passes are timed, the least first.
         repeats: passes timed at once, and times that this is done.
@@ -78,14 +79,11 @@ class Place:
     home: Path
 
     def __post_init__(self):
+        self.config = tiny() if self.small else phi3_mini()
         self.contexts = (200, 400, 1000) if self.small else (200, 1000, 2000, 4000)
         self.repeats = (1, 1) if self.small else (20, 7)
         self.tokens = 8 if self.small else 128
         self._engine: Engine | None = None
-
-    @property
-    def config(self) -> Phi3Config:
-        return tiny() if self.small else phi3_mini()
 
     @property
     def pools(self) -> Callable[[], Pool]:

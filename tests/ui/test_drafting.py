@@ -169,6 +169,13 @@ def test_in_the_window_auto_is_followed_live_and_a_slider_takes_over(open_window
     window.stop()
 
 
+def test_in_the_window_a_loaded_model_says_that_its_format_verifies_slowly(open_window, engine):
+    engine.info = replace(AUTO, dtype="nf4", verify_ratio=3.0)
+    window = open_window(scripted_parts(engine))
+    assert "in nf4, 17 rows take 3.0 × a plain step" in window.panel.controls.slow.text()
+    window.stop()
+
+
 def test_what_was_chosen_by_hand_is_there_after_a_restart(qapp, open_window, engine, qtbot, tmp_path):
     engine.info = AUTO
     window = open_window(scripted_parts(engine), preferences=Preferences(tmp_path / "settings.json"))

@@ -32,8 +32,8 @@ def elf() -> bytes:
 
 
 @pytest.fixture
-def app_dir(appimage, tmp_path) -> Path:
-    """The folder that the build makes of a bundle, of a small one that says what it was asked."""
+def app_dir(appimage, tmp_path, qapp) -> Path:
+    """The folder that the build makes of a bundle, of a small one that says what it was asked. Qt draws its icon."""
     import forms
 
     folder = tmp_path / "S3D Chat"

@@ -170,7 +170,7 @@ class Appearance(Group):
 class Running(Group):
     """How models are run."""
 
-    precision: Literal["auto", "float32", "bfloat16", "int8"] = setting(
+    precision: Literal["auto", "float32", "bfloat16", "int8", "int4"] = setting(
         "auto",
         "Precision",
         "Numbers that the model's weights are held in. Automatic takes the fastest that keeps the model's own.",
@@ -180,6 +180,7 @@ class Running(Group):
             ("bfloat16", "bfloat16, 16 bits"),
             ("float32", "float32, 32 bits"),
             ("int8", "int8, 8 bits"),
+            ("int4", "int4, 4 bits"),
         ),
     )
 

@@ -962,8 +962,8 @@
     <context>
         <name>ModelPage</name>
         <message>
-            <source>About int8</source>
-            <translation>Über int8</translation>
+            <source>About int8 and int4</source>
+            <translation>Über int8 und int4</translation>
         </message>
         <message>
             <source>Precision in use</source>
@@ -986,8 +986,8 @@
             <translation>Es ist kein Modell geladen.</translation>
         </message>
         <message>
-            <source>int8 takes half the memory of bfloat16 and is the fastest where the processor is made for it. But these are not the model's own numbers any more: the text may be another, and a little worse.</source>
-            <translation>int8 braucht halb so viel Speicher wie bfloat16 und ist am schnellsten, wo der Prozessor dafür gemacht ist. Es sind aber nicht mehr die eigenen Zahlen des Modells: Der Text kann ein anderer sein, und ein wenig schlechter.</translation>
+            <source>int8 takes half the memory of bfloat16, int4 a third, and they are the fastest where the processor is made for them. But these are not the model's own numbers any more: the text may be another, and a little worse.</source>
+            <translation>int8 braucht halb so viel Speicher wie bfloat16, int4 ein Drittel, und sie sind am schnellsten, wo der Prozessor dafür gemacht ist. Es sind aber nicht mehr die eigenen Zahlen des Modells: Der Text kann ein anderer sein, und ein wenig schlechter.</translation>
         </message>
         <message>
             <source>Products with this model's matrices alone, measured on {day}.</source>
@@ -1547,6 +1547,10 @@
         <message>
             <source>int8, 8 bits</source>
             <translation>int8, 8 Bit</translation>
+        </message>
+        <message>
+            <source>int4, 4 bits</source>
+            <translation>int4, 4 Bit</translation>
         </message>
     </context>
     <context>

@@ -191,6 +191,6 @@ def test_nothing_is_cut_off_in_a_narrow_dialog(opened, qtbot, language):
 
 
 def test_a_precision_that_there_is_not_is_refused():
-    with pytest.raises(SettingError, match="Precision must be one of auto, bfloat16, float32, int8"):
+    with pytest.raises(SettingError, match="Precision must be one of auto, bfloat16, float32, int8, int4"):
         Running().changed("precision", "int3")
     assert Settings().running.precision == "auto"

@@ -58,7 +58,7 @@ class ModelPage(Page):
         super().__init__(RUNNING.values(), change, reset, parent)
         self._link = link
         self.eight = _text()
-        self.eight.setAccessibleName(self.tr("About int8"))
+        self.eight.setAccessibleName(self.tr("About int8 and int4"))
         self.used = _text(muted=False)
         self.used.setAccessibleName(self.tr("Precision in use"))
         self.table = _Table()
@@ -105,10 +105,11 @@ class ModelPage(Page):
         control = self.rows["precision"].control
         assert isinstance(control, ChoiceControl)
         why_not = translate("Precision", _NO_INT8[choice.no_int8]) if choice is not None and choice.no_int8 else ""
-        control.refuse("int8", why_not)
+        for precision in ("int8", "int4"):
+            control.refuse(precision, why_not)
         said = self.tr(
-            "int8 takes half the memory of bfloat16 and is the fastest where the processor is made for it. But these "
-            "are not the model's own numbers any more: the text may be another, and a little worse."
+            "int8 takes half the memory of bfloat16, int4 a third, and they are the fastest where the processor is made "
+            "for them. But these are not the model's own numbers any more: the text may be another, and a little worse."
         )
         self.eight.setText(f"{said} {why_not}".strip())
 

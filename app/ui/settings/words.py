@@ -54,4 +54,5 @@ DECLARED = (
     QT_TRANSLATE_NOOP("Settings", "bfloat16, 16 bits"),
     QT_TRANSLATE_NOOP("Settings", "float32, 32 bits"),
     QT_TRANSLATE_NOOP("Settings", "int8, 8 bits"),
+    QT_TRANSLATE_NOOP("Settings", "int4, 4 bits"),
 )

@@ -30,6 +30,11 @@ QUICK, SHARE = 4, 8
 TOKENS, MORE_TOKENS = 32, 64
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """As many threads as users have, in the place of the one that the tiny models of the other modules get."""
+
+
 @pytest.fixture(scope="module")
 def engine(float32_engine):
     return float32_engine

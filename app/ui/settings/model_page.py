@@ -108,8 +108,9 @@ class ModelPage(Page):
         for precision in ("int8", "int4"):
             control.refuse(precision, why_not)
         said = self.tr(
-            "int8 takes half the memory of bfloat16, int4 a third, and they are the fastest where the processor is made "
-            "for them. But these are not the model's own numbers any more: the text may be another, and a little worse."
+            "int8 takes half the memory of bfloat16, int4 a third, and they are the fastest where the processor is "
+            "made for them. But these are not the model's own numbers any more: the text may be another, and a little "
+            "worse."
         )
         self.eight.setText(f"{said} {why_not}".strip())
 

@@ -9,7 +9,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, normalizers, pre_tokeniz
 from tokenizers.models import BPE, Unigram
 from tokenizers.processors import TemplateProcessing
 
-from s3d_core import tokenizer_file
+from s3d_core import json_steps, tokenizer_file
 from s3d_core.gguf import unpacked
 
 LETTERS = {letter: i for i, letter in enumerate("abcd_")}
@@ -88,3 +88,19 @@ def test_transformers_reads_in_steps_for_that_time_alone(tmp_path, monkeypatch):
         AutoTokenizer.from_pretrained(folder, local_files_only=True)
     assert len(asked) == 1
     assert tokenization_utils_tokenizers.TokenizerFast is Tokenizer
+
+
+def test_transformers_reads_each_file_once_and_gets_the_same_tokenizer(default_model, monkeypatch):
+    import torch
+    from transformers import AutoTokenizer
+
+    folder = unpacked(default_model, torch.bfloat16, lambda phase, share: None)
+    expected = AutoTokenizer.from_pretrained(folder)
+    read, loads = [], json_steps.loads
+    monkeypatch.setattr(json_steps, "loads", lambda text: read.append(len(text)) or loads(text))
+    with tokenizer_file.in_steps():
+        got = AutoTokenizer.from_pretrained(folder)
+    assert read.count((folder / "tokenizer.json").stat().st_size) <= 1
+    assert max(read) > 1_000_000
+    assert got.backend_tokenizer.to_str() == expected.backend_tokenizer.to_str()
+    assert got.added_tokens_decoder == expected.added_tokens_decoder

@@ -29,9 +29,10 @@ def test_a_tiny_run(tiny_model, tmp_path, capsys):
     assert main([*arguments, "--json", str(written)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "float32 on cpu: 1 prompts, 8 tokens at most; medians" in lines[0]
-    assert [line.split()[0] for line in lines[1:4]] == ["strategy", "plain", "lookup"]
-    assert [line.split()[-1] for line in lines[2:4]] == ["1/1", "1/1"]
-    assert lines[4].startswith("Memory is read at ")
+    assert lines[1].startswith("float32: as it was asked for.")
+    assert [line.split()[0] for line in lines[2:5]] == ["strategy", "plain", "lookup"]
+    assert [line.split()[-1] for line in lines[3:5]] == ["1/1", "1/1"]
+    assert lines[5].startswith("Memory is read at ")
     found = json.loads(written.read_text(), parse_constant=pytest.fail)
     assert json.loads(lines[-1]) == found
     assert found["read_bandwidth"] > 1e8

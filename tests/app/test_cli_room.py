@@ -35,7 +35,7 @@ def test_it_is_loaded_all_the_same_when_told_to(tiny_model, small, capsys):
 
 
 def test_a_chat_ends_at_the_context_that_was_asked_for(tiny_model, capsys):
-    given = ["--model", str(tiny_model), "--context", "48", "--max-tokens", "400", "--json"]
+    given = ["--model", str(tiny_model), "--dtype", "float32", "--context", "24", "--max-tokens", "400", "--json"]
     assert main(["ask", "Tell me everything there is to know about bread.", *given]) == 0
     assert json.loads(capsys.readouterr().out)["stop_reason"] == "context"
 

@@ -13,6 +13,8 @@ from app.ui.theme import code_font, colours
 
 # While code streams, colouring takes at most this share of the time.
 _SHARE = 0.15
+# What takes longer than this to colour gets its colours when it is whole: the window would stand still again and again.
+_LONGEST_S = 0.01
 _DEEPEST = 4
 
 
@@ -72,7 +74,8 @@ class CodeBlock(QFrame):
         self.body.fit()
         toggled, self._drafted_shown = show_drafted != self._drafted_shown, show_drafted
         now = time.perf_counter()
-        if whole or toggled or now - self._coloured_at > self._cost / _SHARE:
+        is_time = self._cost < _LONGEST_S and now - self._coloured_at > self._cost / _SHARE
+        if whole or toggled or is_time:
             self._colouring.show(highlight(block.code, block.language), toggled)
             self._coloured_at = time.perf_counter()
             self._cost = self._coloured_at - now

@@ -36,19 +36,7 @@ LONG_CODE = (
 )
 
 
-def _loop_ms() -> float:
-    """Of a loop in Python, the median of five."""
-
-    def once() -> float:
-        began = time.perf_counter()
-        sum(len(str(number)) for number in range(300_000))
-        return 1000 * (time.perf_counter() - began)
-
-    return sorted(once() for _ in range(5))[2]
-
-
-# On a desktop processor of today, which takes some 18 ms for the loop; in proportion on slower ones.
-WORST_MS = 50 * max(1.0, _loop_ms() / 18)
+WORST_MS = 50
 # Who waits for a processor less than this share of the time has the machine to itself.
 IDLE = 0.01
 

@@ -1,11 +1,12 @@
 """The transcript: safe markdown, streaming that ends where one rendering would, letters coloured by origin."""
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtGui import QColor, QDesktopServices, QGuiApplication, QTextCursor
 from PySide6.QtWidgets import QMessageBox
 
 from app.chats.model import Message
+from app.ui.chat import code_block
 from app.ui.chat.code_block import CodeBlock
 from app.ui.chat.flow_text import FlowText
 from app.ui.chat.markdown import parse
@@ -58,7 +59,15 @@ def rendered(pieces, drafted=False) -> ReplyBody:
     for piece in pieces:
         body.extend([piece])
     body.finish()
+    wait_for_colours(body)
     return body
+
+
+def wait_for_colours(body: ReplyBody) -> None:
+    """Wait for the colours of its code."""
+    for part in body.findChildren(CodeBlock):
+        while part._job is not None:
+            QCoreApplication.processEvents()
 
 
 def looks(body: ReplyBody) -> list:
@@ -177,6 +186,39 @@ def test_code_is_highlighted_and_copied(qtbot):
     assert code.language.text() == "python"
     qtbot.mouseClick(code.copy, Qt.MouseButton.LeftButton)
     assert QGuiApplication.clipboard().text() == "def f():\n    return 1"
+
+
+LISTING = "".join(f"value_{n} = compute({n}, 'text')  # line {n}\n" for n in range(80))
+
+
+@pytest.mark.parametrize("turn", [0.0, 1e-4, 1.0], ids=["a step", "some steps", "all"])
+def test_code_that_is_coloured_in_turns_ends_as_if_at_once(qtbot, monkeypatch, turn):
+    """Also where it grows meanwhile, and where it turns out to be another."""
+    monkeypatch.setattr(code_block, "_TURN_S", 1e9)
+    at_once = rendered([(f"```python\n{LISTING}```", False)])
+    monkeypatch.setattr(code_block, "_TURN_S", turn)
+    monkeypatch.setattr(code_block, "_SHARE", 1e9)  # always time for the next colours
+    grown = CodeBlock()
+    for code in ("other = 'code'\nfor it in (1, 2): pass\n", *(LISTING[:end] for end in (40, 900, 2000))):
+        (block,) = parse(f"```python\n{code}", b"")
+        grown.show_block(block, False)
+        QCoreApplication.processEvents()
+    (block,) = parse(f"```python\n{LISTING}```", b"")
+    grown.show_block(block, False, whole=True)
+    (expected,) = at_once._parts
+    qtbot.addWidget(at_once)
+    qtbot.addWidget(grown)
+
+    def colours_of(part):
+        lines, line = [], part.body.document().firstBlock()
+        while line.isValid():
+            lines.append([(f.start, f.length, f.format.foreground().color().name()) for f in line.layout().formats()])
+            line = line.next()
+        return lines
+
+    qtbot.waitUntil(lambda: grown._job is None)
+    assert sum(map(len, colours_of(expected))) > 200
+    assert colours_of(grown) == colours_of(expected)
 
 
 @pytest.mark.parametrize(("answer", "opened"), [("Open", 1), ("Cancel", 0)])

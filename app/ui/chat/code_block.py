@@ -1,20 +1,22 @@
 """A code block: language, a copy button, coloured lines that scroll sideways."""
 
 import time
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QColor, QFontMetricsF, QGuiApplication, QSyntaxHighlighter, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QToolButton, QVBoxLayout
 
-from app.ui.chat.highlight import highlight
+from app.ui.chat.highlight import coloured
 from app.ui.chat.markdown import Block
 from app.ui.icons import icon
 from app.ui.theme import code_font, colours
 
 # While code streams, colouring takes at most this share of the time.
 _SHARE = 0.15
-# What takes longer than this to colour gets its colours when it is whole: the window would stand still again and again.
-_LONGEST_S = 0.01
+# Seconds of colouring at a time; then the window's other work has its turn.
+_TURN_S = 0.006
 _DEEPEST = 4
 
 
@@ -52,6 +54,9 @@ class CodeBlock(QFrame):
         column.addWidget(self.body)
         self._code = ""
         self._drafted_shown = False
+        self._job: Iterator[None] | None = None
+        self._next_turn = QTimer(self, singleShot=True, interval=0)
+        self._next_turn.timeout.connect(self._go_on)
         self._cost = self._coloured_at = 0.0
         self.renew()
 
@@ -69,16 +74,17 @@ class CodeBlock(QFrame):
             end.movePosition(QTextCursor.MoveOperation.End)
             end.insertText(block.code[len(self._code) :])
         else:
+            self._job = None
             self.body.setPlainText(block.code)
         self._code = block.code
         self.body.fit()
         toggled, self._drafted_shown = show_drafted != self._drafted_shown, show_drafted
-        now = time.perf_counter()
-        is_time = self._cost < _LONGEST_S and now - self._coloured_at > self._cost / _SHARE
+        if toggled:
+            self._colouring.forget()
+        is_time = self._job is None and time.perf_counter() - self._coloured_at > self._cost / _SHARE
         if whole or toggled or is_time:
-            self._colouring.show(highlight(block.code, block.language), toggled)
-            self._coloured_at = time.perf_counter()
-            self._cost = self._coloured_at - now
+            self._job, self._cost = self._colouring.show(coloured(block.code, block.language)), 0.0
+            self._go_on()
 
     def renew(self) -> None:
         """Take the theme's present colours and fonts."""
@@ -86,6 +92,21 @@ class CodeBlock(QFrame):
         self.body.setFont(code_font())
         self.body.fit()
         self._colouring.rehighlight()
+
+    def _go_on(self) -> None:
+        """Colour for a turn."""
+        if self._job is None:
+            return
+        began = now = time.perf_counter()
+        for _ in self._job:
+            now = time.perf_counter()
+            if now - began > _TURN_S:
+                self._next_turn.start()
+                break
+        else:
+            self._job = None
+        self._coloured_at = time.perf_counter()
+        self._cost += self._coloured_at - began
 
     def _copy(self) -> None:
         QGuiApplication.clipboard().setText(self._code)
@@ -139,6 +160,8 @@ class _Colouring(QSyntaxHighlighter):
         super().__init__(document)
         self._starts: list[int] = [0]
         self._lines: list[list[tuple[int, int, str]]] = []
+        # Of each line, the parts that it shows.
+        self._shown: dict[int, list[tuple[int, int, str]]] = {}
         self._marks = b""
 
     def expect(self, code: str, marks: bytes) -> None:
@@ -148,30 +171,47 @@ class _Colouring(QSyntaxHighlighter):
         for line in code.split("\n"):
             self._starts.append(self._starts[-1] + len(line) + 1)
 
-    def show(self, parts: list[tuple[int, int, str]], all_lines: bool) -> None:
-        """Colour these parts."""
-        before, self._lines = self._lines, cut_into_lines(parts, self._starts)
-        block, number = self.document().firstBlock(), 0
-        while block.isValid():
-            old = before[number] if number < len(before) else None
-            if all_lines or number >= len(self._lines) or old != self._lines[number]:
-                self.rehighlightBlock(block)
-            block, number = block.next(), number + 1
+    def forget(self) -> None:
+        """All lines are to be coloured anew."""
+        self._shown.clear()
+
+    def show(self, parts: Iterable[tuple[int, int, str]]) -> Iterator[None]:
+        """Colour parts, step by step, while the document may grow."""
+        found = []
+        for part in parts:
+            found.append(part)
+            yield
+        self._lines = cut_into_lines(found, self._starts)
+        number = 0
+        while number < self.document().blockCount():
+            if number >= len(self._lines) or self._shown.get(number) != self._lines[number]:
+                self.rehighlightBlock(self.document().findBlockByNumber(number))
+                yield
+            number += 1
 
     def highlightBlock(self, text: str) -> None:  # noqa: N802
         ink, number = colours(), self.currentBlock().blockNumber()
-        for first, length, role in self._lines[number] if number < len(self._lines) else ():
-            style = QTextCharFormat()
-            style.setForeground(QColor(getattr(ink, role)))
-            style.setFontItalic(role == "comment")
-            self.setFormat(*_units(text, first, length), style)
+        self._shown[number] = self._lines[number] if number < len(self._lines) else []
+        roles: list[str | None] = [None] * len(text)
+        for first, length, role in self._shown[number]:
+            # The parts may still be those of the code that stood here before.
+            end = min(first + length, len(text))
+            roles[first:end] = [role] * (end - first)
         start = self._starts[number] if number < len(self._starts) else 0
-        for index, mark in enumerate(self._marks[start : start + len(text)]):
-            if mark:
-                unit, width = _units(text, index, 1)
-                style = self.format(unit)
-                style.setBackground(QColor(ink.drafted))
-                self.setFormat(unit, width, style)
+        marks = self._marks[start : start + len(text)].ljust(len(text), b"\0")
+        # By runs and not letter by letter: every format that Qt is given costs.
+        first = 0
+        for (found, mark), run in groupby(zip(roles, marks, strict=True)):
+            length = sum(1 for _ in run)
+            if found or mark:
+                style = QTextCharFormat()
+                if found:
+                    style.setForeground(QColor(getattr(ink, found)))
+                    style.setFontItalic(found == "comment")
+                if mark:
+                    style.setBackground(QColor(ink.drafted))
+                self.setFormat(*_units(text, first, length), style)
+            first += length
 
 
 def cut_into_lines(parts: list[tuple[int, int, str]], starts: list[int]) -> list[list[tuple[int, int, str]]]:

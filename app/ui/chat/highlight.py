@@ -1,5 +1,6 @@
 """Colours for code, by role and not by colour: the theme decides those. Free of Qt."""
 
+from collections.abc import Iterator
 from functools import cache
 
 from pygments.lexers import find_lexer_class, get_all_lexers
@@ -23,27 +24,26 @@ _ROLES = (
 )
 
 
-def highlight(code: str, language: str) -> list[tuple[int, int, str]]:
-    """(start, length, role) of the coloured parts, in order; empty for an unknown language.
+def coloured(code: str, language: str) -> Iterator[tuple[int, int, str]]:
+    """(start, length, role) of the coloured parts, in order and as they are found; none for an unknown language.
 
     Roles are names of `theme.Colours`: keyword, string, comment, number, name.
     """
     lexer = _lexer(language.lower())
     if lexer is None or len(code) > LONGEST_HIGHLIGHTED:
-        return []
-    parts, position = [], 0
+        return
+    position = 0
     for kind, text in lexer.get_tokens(code):
         role = _role(kind)
         if role and text:
-            parts.append((position, len(text), role))
+            yield position, len(text), role
         position += len(text)
-    return parts
 
 
 def warm_up() -> None:
     """Make the most common languages ready: the first use of each compiles its patterns. Any thread may call it."""
     for language in ("python", "bash", "javascript", "json", "html", "css", "c", "cpp", "java", "sql"):
-        highlight("x", language)
+        list(coloured("x", language))
 
 
 @cache

@@ -185,7 +185,7 @@ def test_a_draft_pass_runs_with_the_adapters_updates(kind):
     assert not torch.allclose(with_updates, without, atol=1e-2)
     stock = stock_with(target, build("llama", even=kind == "int4"))
     expected = run_pass(stock, 30, 4, adapter.fit(stock).updates, kept)[0]
-    assert (with_updates - expected).std() < 0.12 * expected.std()
+    assert (with_updates - expected).std() < 0.1 * expected.std()
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.8])

@@ -77,9 +77,9 @@ class EightBits:
         self._code = code
         self.dots: Fours = eights(code)
 
-    def numbers(self, layout: Layout, start, group):
-        """Where a group's weights are, of a block at `start`."""
-        return self._code.at(start, layout.scale_bytes, self._code.times(group, layout.group * LANES))
+    def numbers(self, layout: Layout, group):
+        """Bytes from a block's start to a group's weights."""
+        return self._code.add(layout.scale_bytes, self._code.times(group, layout.group * LANES))
 
     def fours(self, words) -> list:
         """What `Fours.add` wants, one four of inputs after the other."""

@@ -83,9 +83,9 @@ class FourBits:
         self._code = code
         self.dots: Fours = nibbles(code)
 
-    def numbers(self, layout: Layout, start, group):
-        """Where a group's weights are, of a block at `start`."""
-        return self._code.at(start, self._code.times(group, _BYTES), _SCALES)
+    def numbers(self, layout: Layout, group):
+        """Bytes from a block's start to a group's weights."""
+        return self._code.add(self._code.times(group, _BYTES), _SCALES)
 
     def fours(self, words) -> list:
         """What `Fours.add` wants, one four of inputs after the other."""

@@ -79,31 +79,31 @@ def multiply(code: Code, layout: Layout, starts: list, x, first_row, padded, row
         starts: the blocks' places.
         x: what the quantiser has written for `padded` rows.
         first_row: of the tile of `rows` rows.
-        fetch: called with the place of weights about to be read.
+        fetch: `fetch(block, offset, first, together)` asks for weights that will be needed later, when those at an
+            offset of a block are read for the lanes from `first` on; `together`: as all lanes are, in turn.
     """
     form = _form(code, layout)
     lanes = form.dots.lanes
     tile_x = code.at(x, code.times(first_row, layout.into))
     scales = code.at(x, code.times(padded, layout.into), code.times(first_row, layout.groups * 4))
     held = tile_x, scales, code.at(scales, code.times(padded, layout.groups * 4))
-    if lanes == LANES:
-        return _part(code, layout, form, starts, 0, held, rows, sums, fetch)
-    results = list(sums)
-    for i, start in enumerate(starts):
-        mine = range(i, len(sums), len(starts))
-        halves = []
-        for first in range(0, LANES, lanes):
-            begun = [code.part(sums[at], first, lanes) for at in mine]
-            # The second half lies in the lines that the first one has brought in.
-            asked = None if first else fetch
-            halves.append(_part(code, layout, form, [start], first, held, rows, begun, asked))
-        for at, parts in zip(mine, zip(*halves, strict=True), strict=True):
-            results[at] = code.joined(*parts)
-    return results
+    firsts = range(0, LANES, lanes)
+    parts = [(start, first) for start in starts for first in firsts]
+    if len(firsts) == 1:
+        return _parts(code, layout, form, parts, held, rows, sums, fetch)
+    halves = [code.part(total, first, lanes) for total in sums for first in firsts]
+    if rows == 1:
+        halves = _parts(code, layout, form, parts, held, rows, halves, fetch)
+    else:
+        # One part after the other: together their sums would take more registers than there are.
+        for i, part in enumerate(parts):
+            mine = slice(i, None, len(parts))
+            halves[mine] = _parts(code, layout, form, [part], held, rows, halves[mine], fetch)
+    return [code.joined(one, other) for one, other in zip(halves[::2], halves[1::2], strict=True)]
 
 
-def _part(code: Code, layout: Layout, form, starts: list, first: int, held, rows: int, sums: list, fetch) -> list:
-    """The same for some lanes of blocks, those from `first` on; `held` are the rows' numbers, scales and starts."""
+def _parts(code: Code, layout: Layout, form, parts: list, held, rows: int, sums: list, fetch) -> list:
+    """The same for parts of blocks: (block, first of the lanes). `held` are the rows' numbers, scales and starts."""
     b, dots, size, groups = code.b, form.dots, layout.group, layout.groups
     tile_x, scales, begins = held
     words, floats = code.integers(dots.lanes), code.floats(dots.lanes)
@@ -115,28 +115,28 @@ def _part(code: Code, layout: Layout, form, starts: list, first: int, held, rows
 
     def body(group, sums):
         sums = list(sums)
-        factors = [form.factors(layout, start, group, first) for start in starts]
+        factors = [form.factors(layout, start, group, first) for start, first in parts]
         totals = []
         for r in range(rows):
             begin = code.load(of_row(begins, group, r), code.i32) if is_int8 else None
-            totals += [dots.nothing(begin)] * len(starts)
-        numbers = [form.numbers(layout, start, group) for start in starts]
+            totals += [dots.nothing(begin)] * len(parts)
+        numbers = form.numbers(layout, group)
 
         def add_fours(u, totals):
             totals = list(totals)
             for step in range(0, turn, form.inputs):
                 # A byte holds one input's weight, or two inputs'.
                 along = code.add(code.times(u, LANES * 4 // form.inputs), step * LANES * 4 // form.inputs)
-                lines = [code.at(place, along) for place in numbers]
-                for line in lines if fetch else ():
-                    fetch(line)
-                weights = [form.fours(code.load(code.at(line, 4 * first), words)) for line in lines]
+                along = code.add(numbers, along)
+                for start, first in parts:
+                    fetch(start, along, first, len(parts) > 1)
+                weights = [form.fours(code.load(code.at(start, along, 4 * first), words)) for start, first in parts]
                 for four in range(form.inputs // 4):
                     for r in range(rows):
                         along = code.add(code.times(group, size), u, r * layout.into + step + 4 * four)
                         row = dots.row(code.load(code.at(tile_x, along), code.i32))
                         for i, weight in enumerate(weights):
-                            at = r * len(starts) + i
+                            at = r * len(parts) + i
                             totals[at] = dots.add(weight[four], row, totals[at])
             return totals
 
@@ -144,7 +144,7 @@ def _part(code: Code, layout: Layout, form, starts: list, first: int, held, rows
         for r in range(rows):
             scale = code.spread(code.load(of_row(scales, group, r), code.f32), dots.lanes)
             for i, (factor, least) in enumerate(factors):
-                at = r * len(starts) + i
+                at = r * len(parts) + i
                 total = b.sitofp(dots.whole(totals[at]), floats)
                 sums[at] = code.call_float("fma", total, b.fmul(factor, scale), sums[at])
                 if least is not None:

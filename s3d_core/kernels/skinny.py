@@ -262,7 +262,17 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
 
         if held.is_grouped:
             padded = code.times(tiles, rows)
-            return grouped.multiply(code, held, starts, x, code.times(tile, rows), padded, rows, sums, fetch)
+
+            def fetch_later(start, offset, first, together):
+                if _WIDE or together:
+                    if not first:  # the others lie in the same line
+                        fetch(code.at(start, offset))
+                    return
+                # Half a block is read at a time, and half of the next one asked for meanwhile.
+                half = code.times(code.whole(first // (LANES // 2)), held.block_bytes // 2)
+                b.call(prefetch, [code.at(start, held.block_bytes, half, b.lshr(offset, code.whole(1))), *hints])
+
+            return grouped.multiply(code, held, starts, x, code.times(tile, rows), padded, rows, sums, fetch_later)
         length, unit = held.into, held.row_bytes
         # What is loaded at once: 16 outputs' weights for one input, or for two in bfloat16.
         inputs = 1 if held.kind == "f32" else 2
@@ -312,7 +322,7 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
                 result = b.fadd(sums[r * len(blocks) + i], added)
                 code.store(code.narrow(result) if narrow else result, place)
 
-    if width > 1 and rows * width <= _MOST_SUMS:
+    if width > 1 and rows * width <= _MOST_SUMS and (_WIDE or rows == 1 or not layout.is_grouped):
         with code.loop(first, end) as panel, code.loop(0, tiles) as tile:
             finish(tile, [block(panel, i) for i in range(width)])
     else:

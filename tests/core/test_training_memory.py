@@ -3,6 +3,7 @@
 import pytest
 import torch
 from core.models import build
+from gpu.place import phi3_mini
 from transformers import AutoModelForCausalLM, Phi3Config
 
 from s3d_core.draft_head import frequent_size
@@ -76,17 +77,8 @@ def test_a_step_cut_to_the_memory_there_is_learns_the_same(tmp_path, monkeypatch
 
 
 def test_phi3_mini_in_bfloat16_with_rank_32_is_trained_on_a_card_of_12_gb():
-    config = Phi3Config(
-        vocab_size=32064,
-        hidden_size=3072,
-        intermediate_size=8192,
-        num_hidden_layers=32,
-        num_attention_heads=32,
-        num_key_value_heads=32,
-        max_position_embeddings=4096,
-    )
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+        model = AutoModelForCausalLM.from_config(phi3_mini(), dtype=torch.bfloat16)
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
     target = Target(model)
     settings = settings_for(target, rank=32)

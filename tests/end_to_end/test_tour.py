@@ -27,7 +27,7 @@ pytestmark = [
 ]
 SIZES = ((1600, 1000), (1000, 700))
 THEMES = (("light", "Light theme"), ("dark", "Dark theme"))
-PAGES = ("Chat", "Sampling", "Appearance", "Shortcuts")
+PAGES = ("Chat", "Sampling", "Model", "Appearance", "Shortcuts")
 STORY = "Tell a long story of a lighthouse keeper and the sea, in ten chapters."
 
 

@@ -6,7 +6,7 @@ The decisions are those of `policy`; here they meet the strategies, the model an
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 
 import torch
 
@@ -87,28 +87,20 @@ class Auto:
         if state.ids is not self._text:
             self._text = state.ids
             policy.begin()
-        search = replace(wished, draft_length=MAX_DRAFT_LENGTH, tree_size=WIDEST, least_probability=policy.least())
-        state.settings = replace(search, strategy="lookup")
-        tree, self._skipped = policy.weigh(self._lookup.propose(state))
+        least = policy.least()
+        tree, self._skipped = policy.weigh(self._lookup.find(state, MAX_DRAFT_LENGTH, WIDEST, least))
         self._drafted = None
         strategy, skipped = "lookup" if tree.tokens else "plain", wished.skipped
         if self._skipped is not None and self._s3d:
             strategy, skipped = "s3d", self._skipped
-            state.settings = replace(search, strategy=strategy, skipped=skipped)
-            if self._target.steps is not None:
-                # A tree that grows on the device is verified as it is: the host does not see it before.
-                state.settings = replace(state.settings, tree_size=wished.tree_size)
+            # A tree that grows on the device is verified as it is: the host does not see it before.
+            size = WIDEST if self._target.steps is None else wished.tree_size
+            state.settings = DraftSettings(strategy, skipped, MAX_DRAFT_LENGTH, size, wished.exactness, least)
             grown = self._s3d.propose(state)
             if isinstance(grown, Grown):
                 return grown
             tree = policy.cut(grown)
-        state.settings = replace(
-            wished,
-            strategy=strategy,
-            skipped=skipped,
-            draft_length=max(1, tree.depth),
-            tree_size=max(1, len(tree)),
-        )
+        state.settings = _chosen(wished, strategy, skipped, max(1, tree.depth), max(1, len(tree)))
         self._drafted = time.perf_counter()
         return tree
 
@@ -119,6 +111,12 @@ class Auto:
         draft_ms = None if self._drafted is None else 1000 * (self._drafted - self._began)
         whole_ms = 1000 * (ended - self._began)
         self.policy.saw(tree, self._skipped, emitted, draft_ms, whole_ms)
+
+
+@lru_cache(maxsize=1024)
+def _chosen(wished: DraftSettings, strategy: str, skipped: int, length: int, size: int) -> DraftSettings:
+    # Checking every field takes longer than deciding what to draft.
+    return replace(wished, strategy=strategy, skipped=skipped, draft_length=length, tree_size=size)
 
 
 def _gains(card: Mapping) -> dict[int, float]:

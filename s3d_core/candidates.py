@@ -8,6 +8,8 @@ Where tokens are sampled, the noise that will choose among them is known beforeh
 `sampling`), so it is evidence as well.
 """
 
+import math
+
 import numpy as np
 
 from s3d_core.noise import Noise
@@ -56,13 +58,31 @@ class Candidates:
         noise: Noise | None = None,
     ):
         self._tokens: list[list[int]] = tokens.tolist()
-        self._pairs, self._recall, self._context, self._weights = pairs, recall, context, weights
+        self._places = [{token: place for place, token in enumerate(row)} for row in self._tokens]
+        self._pairs, self._recall, self._context = pairs, recall, context
         self._logits, self._noise = logits, noise
+        self._weights: list[list[float]] = weights.tolist()
         # All paths of a length share a slot's noise.
         self._slot_noise = [noise(slot, row) for slot, row in enumerate(tokens)] if noise else []
+        self._scores = self._slot_scores(weights[: len(tokens)]) if len(tokens) else logits
+        self._unrecalled: dict[tuple[int, int], list[tuple[float, int]]] = {}
+
+    def _slot_scores(self, weights: np.ndarray) -> np.ndarray:
+        """What the slots alone say, `[slots, k + 1, k]`: behind each choice of the slot before, and any other token."""
+        slots, k = self._logits.shape
+        alone = weights[:, SCALE, None] * self._logits
+        if self._slot_noise:
+            alone += weights[:, NOISE, None] * np.stack(self._slot_noise)
+        scores = np.repeat(alone[:, None], k + 1, axis=1)
+        if slots > 1 and self._pairs is not None:
+            scores[1:, :k] += weights[1:, PAIRS, None, None] * self._pairs
+        return scores
 
     def evidence(self, path: tuple[int, ...]) -> tuple[list[int], np.ndarray]:
-        """The tokens that may follow `path`, `NO_TOKEN` first, and their evidence `[tokens, EVIDENCE]`."""
+        """The tokens that may follow `path`, `NO_TOKEN` first, and their evidence `[tokens, EVIDENCE]`.
+
+        For fitting the weights; `after` joins the same evidence without spelling it out.
+        """
         slot, recalled = len(path), self._recall.after((*self._context, *path)[-LONGEST:])
         inside = slot < len(self._tokens)
         tokens = [NO_TOKEN, *self._tokens[slot]] if inside else [NO_TOKEN]
@@ -89,9 +109,39 @@ class Candidates:
         return tokens, found
 
     def after(self, path: tuple[int, ...]) -> list[tuple[float, int]]:
-        """Log-probability and token of what may follow `path`, best first."""
-        tokens, found = self.evidence(path)
-        scores = found @ self._weights[len(path) if len(path) < len(self._tokens) else -1]
-        scores -= scores.max()
-        scores -= np.log(np.exp(scores).sum())
-        return sorted(zip(scores.tolist()[1:], tokens[1:], strict=True), reverse=True)
+        """Log-probability and token of what may follow `path`, best first: the softmax of the weighed evidence."""
+        recalled = self._recall.after((*self._context, *path)[-LONGEST:])
+        slot = len(path)
+        if slot >= len(self._tokens):
+            return self._joined(self._weights[-1], 0.0, {}, recalled, slot) if recalled else []
+        # Behind what is no choice of the slot before, nothing is known of how the two go together.
+        place = self._places[slot - 1].get(path[-1], -1) if slot else -1
+        known = None if recalled else self._unrecalled.get((slot, place))
+        if known is None:
+            weights = self._weights[slot]
+            rest = weights[SCALE] * (float(self._logits[slot, -1]) - 1)
+            offered = dict(zip(self._tokens[slot], self._scores[slot, place].tolist(), strict=True))
+            known = self._joined(weights, rest, offered, recalled, slot)
+            if not recalled:
+                self._unrecalled[slot, place] = known
+        return known
+
+    def _joined(
+        self, weights: list[float], rest: float, scores: dict[int, float], recalled: list[tuple[int, int]], slot: int
+    ) -> list[tuple[float, int]]:
+        """Add what was recalled to the slot's scores and make them log-probabilities, best first.
+
+        Args:
+            rest: what the slot says of tokens that are none of its best.
+        """
+        for kind, token in recalled:
+            if token not in scores:
+                scores[token] = rest + weights[EXTRA]
+                if self._noise:
+                    scores[token] += weights[NOISE] * float(self._noise(slot, np.array([token]))[0])
+            scores[token] += weights[RECALLED + kind]
+        other = rest + weights[OTHER] + (weights[HEAT] * self._noise.temperature if self._noise else 0.0)
+        # Sixteen numbers take numpy longer than plain Python.
+        most = max(other, *scores.values())
+        whole = most + math.log(math.exp(other - most) + sum(math.exp(score - most) for score in scores.values()))
+        return sorted(((score - whole, token) for token, score in scores.items()), reverse=True)

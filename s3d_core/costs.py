@@ -32,6 +32,7 @@ class Costs:
         self._draft = dict(draft or {})
         self._first_runs = first_runs
         self._table = np.empty(0)
+        self._drafts: dict[int, float] = {}
         self._pace = self._draft_pace = 0.0
 
     @property
@@ -47,6 +48,7 @@ class Costs:
     def measure_draft(self, skipped: int, run: Callable[[], object]) -> None:
         """Time a draft pass that skips so many layers."""
         self._draft[skipped] = _fastest(run, self._first_runs)
+        self._drafts.clear()
 
     def verify(self, most_rows: int) -> np.ndarray:
         """Milliseconds `[most_rows + 1]` of a verify pass by its rows; the entry for no rows is 0."""
@@ -67,11 +69,12 @@ class Costs:
 
     def draft(self, skipped: int) -> float:
         """Milliseconds of a draft pass, its search included; infinite where none was measured."""
-        if not self._draft:
-            return math.inf
-        counts = sorted(self._draft)
-        costs = [self._draft[n] for n in counts]
-        return float(np.interp(skipped, counts, costs)) * math.exp(self._pace + self._draft_pace)
+        base = self._drafts.get(skipped)
+        if base is None:
+            counts = sorted(self._draft)
+            costs = [self._draft[n] for n in counts]
+            base = self._drafts[skipped] = float(np.interp(skipped, counts, costs)) if counts else math.inf
+        return base * math.exp(self._pace + self._draft_pace)
 
     def saw_verify(self, rows: int, ms: float) -> None:
         """A verify pass of a reply took so long."""

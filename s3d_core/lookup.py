@@ -24,11 +24,14 @@ class Lookup:
 
     def propose(self, state: State) -> Tree:
         settings = state.settings
+        return self.find(state, settings.draft_length, settings.tree_size, settings.least_probability)
+
+    def find(self, state: State, length: int, size: int, least: float) -> Tree:
+        """As `propose`, with other bounds than the settings have."""
         self._recall.follow(state.ids)
         self._context = tuple(state.ids[-LONGEST:])
         found = Candidates(*self._nothing, None, self._recall, self._context, self._weights, state.noise)
-        length = min(settings.draft_length, state.most)
-        return best_first(found.after, settings.tree_size, length, settings.least_probability)
+        return best_first(found.after, size, min(length, state.most), least)
 
     def learn(self, tree: Tree, verdicts: Verdicts, emitted: list[int]) -> None:
         self._recall.learn(self._context, tree, verdicts())

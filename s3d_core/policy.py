@@ -142,7 +142,9 @@ class Policy:
         if not self.gains:
             return self._copy, None
         brings = self._brings.at(self._copied)
-        passes = float(np.interp(self._rows, np.arange(len(self._passes)), self._passes))
+        below = min(int(self._rows), WIDEST)
+        usual, next_one = self._passes[below : below + 2].tolist()
+        passes = usual + (self._rows - below) * (next_one - usual)
 
         def value(skipped: int) -> float:
             cost = self.costs.draft(skipped) + passes
@@ -163,6 +165,8 @@ class Policy:
 
     def _cut(self, tree: Tree, name: str) -> tuple[Tree, float, float]:
         """The nodes that are worth their rows, the tokens expected of them, and their worth."""
+        if not tree.tokens:
+            return tree, 0.0, 1 - self._price * float(self._passes[1])
         likely = np.exp(np.array(tree.scores)) * self._known[name].factor
         expected = np.concatenate([[0.0], np.cumsum(likely)])
         worth = 1 + expected - self._price * self._passes[1 : len(tree) + 2]

@@ -1,5 +1,7 @@
 """Next-token probabilities of a path: slots, coherence and recall, by hand."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -96,3 +98,23 @@ def test_probabilities_fall_and_leave_room_for_other_tokens(text, path, seed):
     assert scores == sorted(scores, reverse=True)
     assert len({token for _, token in after}) == len(after)
     assert sum(np.exp(scores)) < 1
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(st.integers(0, 13), min_size=1, max_size=30),
+    st.lists(st.integers(0, 13), max_size=4),
+    st.integers(0, 9),
+    st.booleans(),
+)
+def test_probabilities_are_the_softmax_of_the_weighed_evidence(text, path, seed, is_sampled):
+    weights = default_calibration(SLOTS) + np.arange(EVIDENCE, dtype=np.float32) / 40
+    weights *= 1 + np.arange(SLOTS + 1, dtype=np.float32)[:, None] / 9
+    found, *_ = make(text, seed, weights, Noise(seed, 40, 0.7) if is_sampled else None)
+    for _ in range(2):  # what was worked out for one path must not have changed what another gets
+        found.after(tuple(reversed(path)))
+        names, evidence = found.evidence(tuple(path))
+        scores = evidence @ weights[min(len(path), SLOTS)]
+        shares = np.exp(scores) / np.exp(scores).sum()
+        got = {token: math.exp(score) for score, token in found.after(tuple(path))}
+        assert got == pytest.approx(dict(zip(names[1:], shares[1:].tolist(), strict=True)), abs=1e-6)

@@ -38,6 +38,8 @@ class Target:
         norm: the final norm's weight, `[hidden]`.
         dtype: precision of the weights.
         activations: precision of everything between them.
+        rope_switch: first position from which the rope uses other frequencies for *all* positions, or None. Long-rope
+            models (Phi-3 128k) have two sets; crossing makes every cached key stale.
         steps: passes of few rows that are recorded and replayed; None where they run as they are.
         quantised: what the layers' matrices are held in, of `quantised.FORMATS`; None where they are not.
     """
@@ -64,6 +66,8 @@ class Target:
         self.head_dim = getattr(config, "head_dim", None) or config.hidden_size // self.heads
         body = model.model
         self.rotary = body.rotary_emb
+        rope = config.rope_parameters
+        self.rope_switch = rope["original_max_position_embeddings"] if rope.get("rope_type") == "longrope" else None
         self.embedding: Weight = body.embed_tokens.weight.detach()
         self.head: Weight = model.lm_head.weight.detach()
         self.norm = body.norm.weight.detach()
@@ -198,17 +202,6 @@ class Target:
         kept = self.depth - skipped
         first = (kept + 1) // 2
         return tuple(range(first)) + tuple(range(self.depth - (kept - first), self.depth))
-
-    @property
-    def rope_switch(self) -> int | None:
-        """First position from which the rope uses other frequencies for *all* positions, or None.
-
-        Long-rope models (Phi-3 128k) have two sets; crossing makes every cached key stale.
-        """
-        rope = self.config.rope_parameters
-        if rope.get("rope_type") != "longrope":
-            return None
-        return rope["original_max_position_embeddings"]
 
     def is_long(self, last: int) -> bool:
         """Whether a text whose last position is `last` uses the long frequencies."""

@@ -22,7 +22,7 @@ def attend(worker: Worker) -> None:
     lines = [code.at(scores, code.times(line, g)) for g in range(group)]
     slots = code.add(worker.size("start"), worker.rows)
     rounded = code.times(b.sdiv(code.add(slots, LANES - 1), code.whole(LANES)), LANES)
-    masks, masked = worker.place(worker.task[4]), worker.size("masked")
+    masks, masked = worker.place(worker.task[4]), worker.task[5]
     open_slots = code.add(slots, code.times(masked, -1))
 
     with code.loop(worker.thread, code.times(worker.rows, shape.kv_heads), worker.team) as number:

@@ -1,4 +1,4 @@
-"""A decoder layer as one compiled call.
+"""A decoder layer as one compiled function, and all layers of a pass as one call.
 
 Between the large products of a layer lie a dozen small operations (norms, rotary embedding, cache
 writes, attention, activation, residuals). For a few rows each costs next to nothing to compute and,
@@ -12,7 +12,7 @@ import functools
 
 from s3d_core.kernels import jit
 from s3d_core.kernels.attention import attend
-from s3d_core.kernels.jit import LANES
+from s3d_core.kernels.jit import LANES, Code
 from s3d_core.kernels.layout import Layout, low_kind
 from s3d_core.kernels.skinny import compiled_product
 from s3d_core.kernels.steps import gate_up, gather, turn_heads
@@ -39,23 +39,48 @@ def _behind(worker: Worker) -> None:
 
 
 @functools.cache
-def compiled_layer(shape: Shape):
-    """A whole layer: a function of (layer, pass, keys, values, mask, threads), the addresses of what
-    `LAYER` and `PASS` list, of the cache, and of an additive mask `[rows, masked]`."""
+def compiled_layer(shape: Shape) -> int:
+    """A whole layer, for `compiled_stack`: the address of what a thread runs, given (layer, pass, keys, values, mask,
+    masked): the addresses of what `LAYER` and `PASS` list, of the cache, and of an additive mask `[rows, masked]`."""
     before = functools.partial(_before, narrow=shape.paired)
-    return _compile({"layer": (before, attend, _behind)}, shape)[0]
+    _compile({"layer": (before, attend, _behind)}, shape)
+    return jit.address(f"layer_{shape.name}_worker")
+
+
+@functools.cache
+def compiled_stack():
+    """Layers one after the other on one team: a function of (lines, count, threads).
+
+    A line is a layer's address and what the layer is given, as `1 + ARGUMENTS` 64-bit numbers. Starting a team for
+    every layer, and asking for it from Python, would take as long as some of the layers do.
+    """
+    from llvmlite import ir
+
+    name = "layer_stack"
+    module = ir.Module(name)
+    code = Code(module, name + "_worker", ["p"], internal=True)
+    lines, count = (code.load(code.at(code.arguments[0], 8 * i), code.i64) for i in range(2))
+    layer = ir.FunctionType(ir.VoidType(), [code.pointer]).as_pointer()
+    # Every layer ends with a barrier.
+    with code.loop(0, count) as number:
+        line = code.at(code.b.inttoptr(lines, code.pointer), code.times(number, 8 * (1 + ARGUMENTS)))
+        code.b.call(code.b.inttoptr(code.load(line, code.i64), layer), [code.at(line, 8)])
+    code.b.ret_void()
+    jit.parallel_entry(module, code, name, 2)
+    jit.compile_module(module)
+    return ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int32)(jit.address(name))
 
 
 @functools.cache
 def compiled_halves(shape: Shape):
-    """The functions before and behind torch's attention: of (layer, pass, keys, values, 0, threads) and of
-    (layer, pass, attended, 0, 0, threads)."""
+    """The functions before and behind torch's attention: of (layer, pass, keys, values, 0, 0, threads) and of
+    (layer, pass, attended, 0, 0, 0, threads)."""
     return _compile({"before": (_before,), "behind": (gather, _behind)}, shape)
 
 
 @functools.cache
 def compiled_head(shape: Shape, vocabulary: int):
-    """The final norm and an output head: a function of (layer, pass, 0, 0, 0, threads).
+    """The final norm and an output head: a function of (layer, pass, 0, 0, 0, 0, threads).
 
     The norm is `attention_norm` of the layer's table and the head its `qkv`; the logits
     `[tiles * height, vocabulary]` go to `wide`.
@@ -86,6 +111,7 @@ def products(shape: Shape, height: int) -> list[int]:
     return found
 
 
+@functools.cache
 def product(shape: Shape, out: int, into: int, height: int, rank: int = 0) -> int:
     """Address of the product with a weight `[out, into]`, for tiles of a height."""
     return jit.address(compiled_product(Layout.of(out, into, shape.kind), height, rank))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -12,7 +13,7 @@ from s3d_core.attention import Masks, additive_masks
 from s3d_core.kernels import functions, jit
 from s3d_core.kernels.jit import LANES
 from s3d_core.kernels.skinny import Packed, most_height, tiling
-from s3d_core.kernels.worker import LAYER, LINEARS, PASS, PRODUCTS, Shape
+from s3d_core.kernels.worker import ARGUMENTS, LAYER, LINEARS, PASS, PRODUCTS, Shape
 from s3d_core.settings import MAX_TREE_SIZE
 
 # Beyond, torch's attention, which reads the keys once for many rows, is the faster one; a tree is never so large,
@@ -20,6 +21,35 @@ from s3d_core.settings import MAX_TREE_SIZE
 _MOST_ROWS = 1 + MAX_TREE_SIZE
 _AT = {name: i for i, name in enumerate(PASS)}
 _PRODUCTS = _AT[f"{PRODUCTS[0]} product"]
+
+
+class _Stack:
+    """The layers of one kind of pass, as `functions.compiled_stack` takes them.
+
+    Args:
+        lines: of each layer its function, its table and the table of the pass.
+        layers: their numbers.
+        windows: their attention windows.
+    """
+
+    def __init__(self, lines: list[tuple[int, int, int]], layers: Sequence[int], windows: list[int | None]):
+        self._layers = layers
+        self._lines = np.zeros((len(lines), 1 + ARGUMENTS), dtype=np.int64)
+        self._lines[:, :3] = lines
+        kinds = dict.fromkeys(windows)
+        # Mostly all layers have the same one.
+        self._of = {w: slice(None) if len(kinds) == 1 else [w == other for other in windows] for w in kinds}
+        self._place: object = None
+
+    def run(self, cache, masks: Masks, threads: int) -> None:
+        """Run the pass that the table of the pass describes."""
+        if cache.place is not self._place:
+            self._lines[:, 3:5] = [(cache.keys[i].data_ptr(), cache.values[i].data_ptr()) for i in self._layers]
+            self._place = cache.place
+        for window, lines in self._of.items():
+            mask = masks[window]
+            self._lines[lines, 5:] = (0, 0) if mask is None else (mask.data_ptr(), mask.shape[1])
+        functions.compiled_stack()(self._lines.ctypes.data, len(self._lines), threads)
 
 
 class CompiledLayers:
@@ -50,7 +80,8 @@ class CompiledLayers:
         self._updated: dict[int, ctypes.Array] = {}
         self._rank = 0
         self._shapes: dict[tuple[int, int], Shape] = {}
-        self._plans: dict[tuple[bool, bool], list[tuple[int, Any]]] = {}
+        self._halves: dict[bool, list[tuple[int, Any]]] = {}
+        self._stacks: dict[tuple[bool, Sequence[int]], _Stack] = {}
         self._rows = self._slots = 0
         self._buffers: dict[str, torch.Tensor] = {}
         self._work, self._head = (ctypes.c_int64 * len(PASS))(), (ctypes.c_int64 * len(LAYER))()
@@ -79,13 +110,15 @@ class CompiledLayers:
         """
         if updates is self._updates:
             return bool(self._updated)
-        self._updates, self._updated, self._plans = updates, {}, {}
+        self._updates, self._updated = updates, {}
         pairs = [pair for update in updates.values() for pair in update.values()]
         ranks = {a.shape[0] for a, _ in pairs}
         if len(ranks) != 1 or not all(isinstance(weight, Packed) for pair in pairs for weight in pair):
             return False
         (self._rank,) = ranks
-        self._rows, self._plans = 0, {}  # the scratch is now too narrow
+        self._rows = 0  # the scratch is now too narrow
+        self._halves.clear()
+        self._stacks.clear()
         self._compile(self._rank, min(most_rows, most_height(self._fixed["kind"])))
         self._updated = {i: self._table(self._target.layers[i], update) for i, update in updates.items()}
         return True
@@ -114,33 +147,34 @@ class CompiledLayers:
         Returns:
             `[rows, hidden]`, to be used before the next call.
         """
-        target, rows = self._target, x.shape[0]
+        rows = x.shape[0]
         end = start + rows
         height, work = self._prepare(x, end)
         cos, sin = (t.contiguous() for t in rope)
         work[_AT["cos"]], work[_AT["sin"]], work[_AT["start"]] = cos.data_ptr(), sin.data_ptr(), start
         work[_AT["head_stride"]] = cache.keys[0].stride(0) * cache.keys[0].element_size()
         masks = self._masks(positions, start, visible)
-        plan = self._plan(updates is not None, rows > _MOST_ROWS)
         rank = self._rank if updates is not None else 0
         products = functions.products(self._shape(0, rank), height)
         work[_PRODUCTS : _PRODUCTS + len(products)] = products
-        work_at, threads = ctypes.addressof(work), self._threads
+        if rows <= _MOST_ROWS:
+            self._stack(updates is not None, layers).run(cache, masks, self._threads)
+        else:
+            self._run_halves(rows, layers, cache, end, masks, updates is not None)
+        return self._buffers["x"][:rows]
+
+    def _run_halves(self, rows: int, layers: Sequence[int], cache, end: int, masks: Masks, is_updated: bool) -> None:
+        target, work, threads = self._target, self._work, self._threads
+        work_at, halves = ctypes.addressof(work), self._halves_of(is_updated)
         for i in layers:
-            table, compiled = plan[i]
-            keys, values, mask = cache.keys[i], cache.values[i], masks[target.layers[i].window]
-            if rows <= _MOST_ROWS:
-                mask_at, work[_AT["masked"]] = (0, 0) if mask is None else (mask.data_ptr(), mask.shape[1])
-                compiled(table, work_at, keys.data_ptr(), values.data_ptr(), mask_at, threads)
-                continue
-            before, behind = compiled
-            before(table, work_at, keys.data_ptr(), values.data_ptr(), 0, threads)
+            table, (before, behind) = halves[i]
+            before(table, work_at, cache.keys[i].data_ptr(), cache.values[i].data_ptr(), 0, 0, threads)
             query = self._buffers["query"][: rows * target.heads].view(1, target.kv_heads, -1, target.head_dim)
             keys, values = cache.read(i, end)
+            mask = masks[target.layers[i].window]
             attended = F.scaled_dot_product_attention(query, keys[None], values[None], attn_mask=mask)
             work[_AT["attended_head"]], work[_AT["attended_row"]] = 4 * attended.stride(1), 4 * attended.stride(2)
-            behind(table, work_at, attended.data_ptr(), 0, 0, threads)
-        return self._buffers["x"][:rows]
+            behind(table, work_at, attended.data_ptr(), 0, 0, 0, threads)
 
     def logits(self, x: torch.Tensor, norm: torch.Tensor, head: Packed) -> torch.Tensor:
         """`[rows, vocabulary]` of rows before the final norm `[rows, hidden]`."""
@@ -154,7 +188,7 @@ class CompiledLayers:
         shape = self._heads
         work[_PRODUCTS] = functions.product(shape, vocabulary, shape.hidden, height)
         run = functions.compiled_head(shape, vocabulary)
-        run(ctypes.addressof(self._head), ctypes.addressof(work), 0, 0, 0, self._threads)
+        run(ctypes.addressof(self._head), ctypes.addressof(work), 0, 0, 0, 0, self._threads)
         work[_AT["wide"]] = held
         return y[: x.shape[0]]
 
@@ -179,18 +213,29 @@ class CompiledLayers:
         mask = None if rows == 1 else torch.where(visible, 0.0, torch.finfo(torch.float32).min).contiguous()
         return dict.fromkeys(target.windows, mask)
 
-    def _plan(self, updated: bool, many: bool) -> list[tuple[int, Any]]:
-        """For each layer: where its table is, and its function, or the two halves for many rows."""
-        key = (updated, many)
-        if key not in self._plans:
-            self._plans[key] = []
-            for i, layer in enumerate(self._target.layers):
-                has_update = updated and i in self._updated
-                shape = self._shape(self._rotary if layer.rotary else 0, self._rank if has_update else 0)
-                compiled = (functions.compiled_halves if many else functions.compiled_layer)(shape)
-                table = self._updated[i] if has_update else self._stock[i]
-                self._plans[key].append((ctypes.addressof(table), compiled))
-        return self._plans[key]
+    def _layer(self, i: int, is_updated: bool) -> tuple[Shape, int]:
+        """What a layer is compiled for, and where its table is."""
+        has_update = is_updated and i in self._updated
+        rotary = self._rotary if self._target.layers[i].rotary else 0
+        table = self._updated[i] if has_update else self._stock[i]
+        return self._shape(rotary, self._rank if has_update else 0), ctypes.addressof(table)
+
+    def _stack(self, is_updated: bool, layers: Sequence[int]) -> "_Stack":
+        key = (is_updated, layers)
+        if key not in self._stacks:
+            lines = []
+            for i in layers:
+                shape, table = self._layer(i, is_updated)
+                lines.append((functions.compiled_layer(shape), table, ctypes.addressof(self._work)))
+            self._stacks[key] = _Stack(lines, layers, [self._target.layers[i].window for i in layers])
+        return self._stacks[key]
+
+    def _halves_of(self, is_updated: bool) -> list[tuple[int, Any]]:
+        """For each layer: where its table is, and its two halves."""
+        if is_updated not in self._halves:
+            layers = [self._layer(i, is_updated) for i in range(self._target.depth)]
+            self._halves[is_updated] = [(table, functions.compiled_halves(shape)) for shape, table in layers]
+        return self._halves[is_updated]
 
     def _shape(self, rotary: int, rank: int) -> Shape:
         if (rotary, rank) not in self._shapes:
@@ -201,6 +246,7 @@ class CompiledLayers:
         """Compile the layers now, so that no slider ever waits for it."""
         for height in range(1, most_height + 1):
             functions.products(self._shape(0, rank), height)
+        functions.compiled_stack()
         for rotary in {self._rotary if layer.rotary else 0 for layer in self._target.layers}:
             functions.compiled_layer(self._shape(rotary, rank))
 

@@ -18,7 +18,7 @@ LINEARS = ("qkv", "o", "gate_up", "down")
 PRODUCTS = (*LINEARS, *(f"{name}.{half}" for name in LINEARS for half in "ab"))
 PASS = (
     "x", "normed", "low", "wide", "active", "query", "scores", "cos", "sin", "rows", "tiles", "height", "start",
-    "head_stride", "score_stride", "masked", "quants", "quants_stride", "attended_head", "attended_row",
+    "head_stride", "score_stride", "quants", "quants_stride", "attended_head", "attended_row",
     *(f"{p} product" for p in PRODUCTS),
 )  # fmt: skip
 """What the functions read of a layer and of a pass, as 64-bit addresses and sizes, in this order.
@@ -26,13 +26,11 @@ PASS = (
 `x` `[tiles * height, hidden]` is the residual stream; `normed`, `low`, `wide`, `active` are scratch of
 that many rows, of which `normed`, `low` and `active` are multiplied and so bfloat16 where products want
 that (`layout.Kind`); `query` `[heads, rows, head_dim]`, bfloat16 where attention is over pairs
-(`pairs`); `scores` `[threads, heads / kv_heads, slots]` with
-`score_stride` bytes a line; `cos`, `sin` `[rows, rotary]`. `start` is the first cache slot to write,
-`head_stride` the bytes from one head's keys to the next's, and `masked` the number of last slots that
-the mask is for. `attended_head` and `attended_row` are the bytes from one key head, and from one of
-its rows, to the next in the output of torch's attention. `quants` is room for quantised rows,
-`quants_stride` bytes a thread. `... product` is a compiled product for
-tiles of this height.
+(`pairs`); `scores` `[threads, heads / kv_heads, slots]` with `score_stride` bytes a line; `cos`, `sin`
+`[rows, rotary]`. `start` is the first cache slot to write, `head_stride` the bytes from one head's keys
+to the next's. `attended_head` and `attended_row` are the bytes from one key head, and from one of its
+rows, to the next in the output of torch's attention. `quants` is room for quantised rows,
+`quants_stride` bytes a thread. `... product` is a compiled product for tiles of this height.
 """
 
 
@@ -77,8 +75,9 @@ class Shape:
         return (self.heads + 2 * self.kv_heads) * self.head_dim
 
 
-# What a compiled function is given: addresses of the tables, then two or three of tensors.
-ARGUMENTS = 5
+# What a compiled function is given: addresses of the tables, then up to three of tensors, and for a layer the number of
+# last slots that its mask is for.
+ARGUMENTS = 6
 
 
 class Worker:
@@ -86,7 +85,7 @@ class Worker:
 
     def __init__(self, module, name: str, shape: Shape):
         self.shape = shape
-        self.code = code = Code(module, name, ["p"], internal=True)
+        self.code = code = Code(module, name, ["p"])
         self.thread, self.team = code.team()
         self.task = [code.load(code.at(code.arguments[0], 8 * i), code.i64) for i in range(ARGUMENTS)]
         self.layer, self.work = (code.b.inttoptr(v, code.pointer) for v in self.task[:2])

@@ -1,7 +1,7 @@
 """Our own icons: drawn as SVG strokes, coloured when used."""
 
 from PySide6.QtCore import QByteArray, QRectF, Qt
-from PySide6.QtGui import QIcon, QPainter, QPixmap
+from PySide6.QtGui import QIcon, QPainter, QPixmap, QPixmapCache
 from PySide6.QtSvg import QSvgRenderer
 
 from app.ui.resources import resource
@@ -21,11 +21,15 @@ def icon(name: str, colour: str | None = None, disabled: str | None = None) -> Q
 
 
 def pixmap(name: str, size: int, colour: str) -> QPixmap:
-    """The drawing as a square picture of `size` pixels."""
+    """The drawing as a square picture of `size` pixels; made once while Qt remembers it."""
+    key, picture = f"{name} {size} {colour}", QPixmap()
+    if QPixmapCache.find(key, picture):
+        return picture
     drawing = resource("icons", f"{name}.svg").read_text(encoding="utf-8").replace("currentColor", colour)
     picture = QPixmap(size, size)
     picture.fill(Qt.GlobalColor.transparent)
     painter = QPainter(picture)
     QSvgRenderer(QByteArray(drawing.encode())).render(painter, QRectF(0, 0, size, size))
     painter.end()
+    QPixmapCache.insert(key, picture)
     return picture

@@ -9,6 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from app.bootstrap_display import NO_DISPLAY, has_display, qt_ends_in_a_sentence
 
 MEMORY_EVERY = 1.0
+# Seconds after which a thread that wants Python's lock gets it. The window gives it up at every call of Qt's: while the
+# decoder reads a model's files, each of a hundred calls for a repaint would wait for the usual 5 ms.
+SWITCH_INTERVAL = 0.0005
 
 
 def run_window() -> int:
@@ -19,8 +22,7 @@ def run_window() -> int:
     if sys.platform == "win32":
         # torch's libraries cannot be loaded behind Qt's on Windows (WinError 1114).
         import torch  # noqa: F401
-    # Without this the decoder may hold Python's lock for 5 ms at a time, and typing feels it.
-    sys.setswitchinterval(0.002)
+    sys.setswitchinterval(SWITCH_INTERVAL)
     # Chats, settings and logs are for their owner's eyes: new files are 0600, new folders 0700.
     os.umask(0o077)
     import qasync

@@ -30,7 +30,7 @@ from typing import TextIO
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from soak_clocks import Metronome, clocks  # noqa: E402
+from soak_clocks import Metronome  # noqa: E402
 
 MOST_GROWTH = 0.05
 MOST_FREEZE_MS = 200
@@ -181,11 +181,12 @@ class Soak:
         from PySide6.QtCore import QSettings, Qt, QTimer
         from PySide6.QtWidgets import QApplication
 
+        from app.bootstrap import SWITCH_INTERVAL
         from app.diagnostics import hooks, log
         from app.engine.link import EngineLink
         from app.ui.window import Window
 
-        sys.setswitchinterval(0.002)
+        sys.setswitchinterval(SWITCH_INTERVAL)
         log.start_log()
         self.application = QApplication([])
         self.application.setStyle("Fusion")
@@ -365,7 +366,7 @@ class Soak:
 
     def _rest(self) -> None:
         """The window's loop is here now."""
-        self._now = (time.perf_counter(), self._metronome.late(), clocks())
+        self._now = (time.perf_counter(), *self._metronome.read())
         if self.stacks is not None:
             # Without Python's lock, which the culprit may hold.
             faulthandler.dump_traceback_later(MOST_FREEZE_MS / 2000, file=self.stacks)
@@ -378,11 +379,11 @@ class Soak:
             thread: [new - old for new, old in zip(times, before.get(thread, (0.0, 0.0)), strict=True)]
             for thread, times in now.items()
         }
-        ran, waited = took.pop(os.getpid())
+        ran, waited = took.pop(os.getpid(), (0.0, 0.0))
         # Neither running nor ready to run, it waits for Python's lock, which another thread may have while that waits
         # for a processor.
         rest_waited = sum(times[1] for times in took.values())
-        own = ran + max(0.0, min(away - others_late, away - waited - rest_waited) - ran)
+        own = min(away, max(ran, min(away - others_late, away - waited - rest_waited)))
         parts = {"ran": ran, "waited": waited, "other threads waited": rest_waited, "all were late": others_late}
         told = f"away {1000 * away:.0f} ms, own {1000 * own:.0f}: "
         told += ", ".join(f"{name} {1000 * seconds:.0f}" for name, seconds in parts.items())

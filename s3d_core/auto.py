@@ -87,8 +87,14 @@ class Auto:
         if state.ids is not self._text:
             self._text = state.ids
             policy.begin()
+        knows = self._lookup.knows(state)
+        if not knows and policy.rests():
+            self._skipped, self._drafted = None, time.perf_counter()
+            state.settings = _chosen(wished, "plain", wished.skipped, 1, 1)
+            return Tree()
         least = policy.least()
-        tree, self._skipped = policy.weigh(self._lookup.find(state, MAX_DRAFT_LENGTH, WIDEST, least))
+        copy = self._lookup.find(state, MAX_DRAFT_LENGTH, WIDEST, least) if knows else Tree()
+        tree, self._skipped = policy.weigh(copy)
         self._drafted = None
         strategy, skipped = "lookup" if tree.tokens else "plain", wished.skipped
         if self._skipped is not None and self._s3d:
@@ -105,8 +111,11 @@ class Auto:
         return tree
 
     def learn(self, tree: Tree, verdicts: Verdicts, emitted: list[int]) -> None:
-        used = self._s3d if self._skipped is not None and self._s3d else self._lookup
-        used.learn(tree, verdicts, emitted)
+        if self._skipped is not None and self._s3d:
+            self._lookup.judge(emitted)
+            self._s3d.learn(tree, verdicts, emitted)
+        else:
+            self._lookup.learn(tree, verdicts, emitted)
         ended = time.perf_counter()
         draft_ms = None if self._drafted is None else 1000 * (self._drafted - self._began)
         whole_ms = 1000 * (ended - self._began)

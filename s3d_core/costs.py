@@ -10,14 +10,18 @@ from s3d_core.settings import MAX_TREE_SIZE
 
 # A round's surprise moves the pace by so much, and no round counts as more than a factor of two.
 _FOLLOWS, _MOST = 0.1, math.log(2)
+# Likewise for the pace that passes of about as many rows have of their own.
+_FOLLOWS_SLOWLY = 0.03
+_SIZES = (MAX_TREE_SIZE + 1).bit_length() + 1
 
 
 class Costs:
     """Milliseconds of the verify pass by rows, and of the draft pass by skipped layers.
 
     Shapes in between are interpolated. A common pace carries over to all of them what is seen of verify
-    passes: a longer context or another busy program slows every pass. Draft passes have a pace of their own
-    beside it, as their search depends on the text.
+    passes: a longer context or another busy program slows every pass. Beside it draft passes have a pace of their
+    own, as their search depends on the text. And so do verify passes of about as many rows, slowly: measured once, and
+    one right after the other, they may have been lucky, or unlucky.
 
     Args:
         verify: milliseconds by rows, where they are known already.
@@ -34,6 +38,9 @@ class Costs:
         self._table = np.empty(0)
         self._drafts: dict[int, float] = {}
         self._pace = self._draft_pace = 0.0
+        # By the number of bits of the rows' number, of which the first stands for no rows.
+        self._own_pace = [0.0] * _SIZES
+        self._sizes = np.array([_size(rows) for rows in range(MAX_TREE_SIZE + 2)])
 
     @property
     def known(self) -> bool:
@@ -51,10 +58,14 @@ class Costs:
         self._drafts.clear()
 
     def verify(self, most_rows: int) -> np.ndarray:
-        """Milliseconds `[most_rows + 1]` of a verify pass by its rows; the entry for no rows is 0."""
-        if len(self._table) <= most_rows:
-            self._table = self._interpolated(max(most_rows, MAX_TREE_SIZE + 1))
-        return self._table[: most_rows + 1] * math.exp(self._pace)
+        """Milliseconds `[most_rows + 1]` of a verify pass by its rows, those of the largest tree at most; 0 of none."""
+        paces = np.exp(self._pace + np.array(self._own_pace))
+        return self._all()[: most_rows + 1] * paces[self._sizes[: most_rows + 1]]
+
+    def _all(self) -> np.ndarray:
+        if not len(self._table):
+            self._table = self._interpolated(MAX_TREE_SIZE + 1)
+        return self._table
 
     def _interpolated(self, most_rows: int) -> np.ndarray:
         rows = sorted(self._verify)
@@ -78,22 +89,31 @@ class Costs:
 
     def saw_verify(self, rows: int, ms: float) -> None:
         """A verify pass of a reply took so long."""
-        self._pace += _step(ms / self.verify(rows)[rows])
+        surprise = _surprise(ms / self._pass(rows))
+        self._pace += _FOLLOWS * surprise
+        self._own_pace[_size(rows)] += _FOLLOWS_SLOWLY * surprise
 
     def saw_draft(self, skipped: int, ms: float) -> None:
         """A draft pass of a reply took so long."""
-        self._draft_pace += _step(ms / self.draft(skipped))
+        self._draft_pace += _FOLLOWS * _surprise(ms / self.draft(skipped))
 
     def saw_round(self, skipped: int, rows: int, ms: float) -> None:
         """A draft and a verify pass of a reply took so long together."""
-        self._pace += _step(ms / (self.draft(skipped) + self.verify(rows)[rows]))
+        self._pace += _FOLLOWS * _surprise(ms / (self.draft(skipped) + self._pass(rows)))
+
+    def _pass(self, rows: int) -> float:
+        return float(self._all()[rows]) * math.exp(self._pace + self._own_pace[_size(rows)])
 
 
-def _step(ratio: float) -> float:
-    return _FOLLOWS * max(-_MOST, min(_MOST, math.log(ratio)))
+def _size(rows: int) -> int:
+    return min(rows.bit_length(), _SIZES - 1)
 
 
-def _fastest(run: Callable[[], object], first_runs: int, times: int = 3, enough_ms: float = 200.0) -> float:
+def _surprise(ratio: float) -> float:
+    return max(-_MOST, min(_MOST, math.log(ratio)))
+
+
+def _fastest(run: Callable[[], object], first_runs: int, times: int = 5, enough_ms: float = 200.0) -> float:
     """Milliseconds of the fastest of a few runs behind the first ones."""
     for _ in range(first_runs):
         run()

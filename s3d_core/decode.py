@@ -188,6 +188,9 @@ def rounds(
         drawn, verdicts = None, partial(most_likely, logits)
         if target.device.type == "cpu" and isinstance(proposed, Tree):
             tree = proposed
+            if settings.exactness == 1 and sampler.greedy and not sampler.penalised:
+                drawn = most_likely(logits)
+                verdicts = partial(list, drawn)
         elif settings.exactness == 1 or isinstance(proposed, Grown):
             found = outcome(proposed, logits, ids, sampler)
             tree, drawn, verdicts = found.tree, found.drawn, partial(list, found.verdicts)

@@ -20,6 +20,8 @@ from s3d_core.tree import Tree
 WIDEST = 32
 # Of the tokens written, this share may be lost by trying drafts, and so many tokens with every text.
 _TRYING, _FIRST_TRY = 0.01, 0.6
+# For so many rounds at most nothing is weighed where plain decoding is far ahead.
+_LONGEST_REST = 16
 # How many pairs an old line weighs as much as.
 _LITTLE = 2.0
 
@@ -121,13 +123,25 @@ class Policy:
         self._known = {"lookup": Reliability(), "s3d": Reliability()}
         self._brings = Trend(self._most, slope=0.5)
         self._rows = 9.0
-        self._allowance = _FIRST_TRY
+        self._allowance, self._rests = _FIRST_TRY, 0
         self._copy, self._copied = Tree(), 0.0
         self._price, self._passes = 0.0, np.zeros(0)
 
     def begin(self) -> None:
         """Another text is gone on with."""
-        self._allowance = max(self._allowance, _FIRST_TRY)
+        self._allowance, self._rests = max(self._allowance, _FIRST_TRY), 0
+
+    def rests(self) -> bool:
+        """Whether a round without anything to copy need not be weighed: no draft can pay for its try yet.
+
+        Between two steps that read all weights, little of Python is left in the processor's caches, and the few
+        things that are weighed take as long as a hundredth of a step.
+        """
+        if self._rests == 0:
+            return False
+        self._rests -= 1
+        self._copy = Tree()
+        return True
 
     def least(self) -> float:
         """The probability below which no candidate is worth its row; the round's prices are fixed here."""
@@ -157,6 +171,8 @@ class Policy:
         if loss < self._allowance:
             self._allowance = 0.0
             return self._copy, best
+        if not copy.tokens:
+            self._rests = min(_LONGEST_REST, int((loss - self._allowance) / _TRYING / 2))
         return self._copy, None
 
     def cut(self, drafted: Tree) -> Tree:
@@ -189,7 +205,8 @@ class Policy:
         elif skipped is not None:
             self.costs.saw_round(skipped, len(tree) + 1, ms)
         self.rate.saw(len(emitted), ms)
-        self._known["lookup"].saw(self._copy, emitted)
+        if self._copy.tokens:
+            self._known["lookup"].saw(self._copy, emitted)
         self._allowance += _TRYING * len(emitted)
         if skipped is None:
             self._brings.missed()

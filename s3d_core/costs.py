@@ -91,7 +91,8 @@ class Costs:
         """A verify pass of a reply took so long."""
         surprise = _surprise(ms / self._pass(rows))
         self._pace += _FOLLOWS * surprise
-        self._own_pace[_size(rows)] += _FOLLOWS_SLOWLY * surprise
+        if rows > 1:  # a plain step's is the common one
+            self._own_pace[_size(rows)] += _FOLLOWS_SLOWLY * surprise
 
     def saw_draft(self, skipped: int, ms: float) -> None:
         """A draft pass of a reply took so long."""

@@ -71,4 +71,4 @@ def test_a_pass_that_was_measured_wrongly_is_soon_known_better_and_others_are_no
         costs.saw_verify(2, 14.0)
     assert costs.verify(1)[1] == pytest.approx(10, rel=0.05)
     assert costs.verify(2)[2] == pytest.approx(14, rel=0.05)
-    assert costs.verify(9)[9] == pytest.approx(18, rel=0.1)
+    assert costs.verify(9)[9] == pytest.approx(18, rel=0.05)

@@ -12,6 +12,8 @@ from s3d_core.candidates import EXTRA, OTHER, RECALLED
 
 # The calibration counts as so many times that the evidence came up; and so many of the last times are remembered.
 _AS_MANY, _REMEMBERED = 10, 100
+# Nothing is ever certain.
+_LEAST, _MOST = 0.001, 0.999
 
 Recalled = Sequence[tuple[int, int]]
 """What `Recall.after` found, as (kind, token)."""
@@ -39,7 +41,8 @@ class Odds:
         for candidate, key in _keys(recalled):
             share, times = self._of(*key)
             rate = max(1 / _REMEMBERED, 1 / (_AS_MANY + times + 1))
-            self._known[key] = share + rate * ((candidate == token) - share), times + 1
+            share += rate * ((candidate == token) - share)
+            self._known[key] = min(_MOST, max(_LEAST, share)), times + 1
 
     def _of(self, own: _Kinds, rival: _Kinds) -> tuple[float, int]:
         known = self._known.get((own, rival))

@@ -54,6 +54,17 @@ def test_they_come_to_be_the_share_that_came_true():
     assert odds.likely(((0, 40),)) == Odds(WEIGHTS).likely(((0, 40),))
 
 
+def test_nothing_is_ever_certain():
+    """The story of a program that ran for weeks: a share that only ever shrinks is 0 at last and has no logarithm."""
+    odds = Odds(WEIGHTS)
+    for _ in range(80_000):
+        odds.saw(SAID, 9)
+    assert math.exp(odds.likely(SAID)[0][0]) == pytest.approx(0.001)
+    for _ in range(5000):
+        odds.saw(SAID, 40)
+    assert math.exp(odds.likely(SAID)[0][0]) == pytest.approx(0.999)
+
+
 def test_a_token_is_judged_beside_its_rival():
     odds = Odds(WEIGHTS)
     before = odds.likely(SAID)

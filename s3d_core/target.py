@@ -18,7 +18,7 @@ from s3d_core.errors import ModelError, SettingError
 from s3d_core.families import ARCHITECTURES, family_names
 from s3d_core.graphs import Pool
 from s3d_core.kernels import jit
-from s3d_core.kernels.kv import PairedCache
+from s3d_core.kernels.kv import NarrowCache, PairedCache
 from s3d_core.kernels.layout import Kind, fits, head_kind, usual_kind
 from s3d_core.kernels.runner import CompiledLayers
 from s3d_core.kernels.skinny import Packed
@@ -177,8 +177,9 @@ class Target:
 
     def new_cache(self, most: int | None = None) -> Cache:
         """An empty cache of this model's shape; `most` are the slots that it will need, where that is known."""
-        if self._compiled is not None and self._compiled.paired:
-            return PairedCache(self.depth, self.kv_heads, self.head_dim, most)
+        if self._compiled is not None and self._compiled.kv != "f32":
+            kind = PairedCache if self._compiled.kv == "pairs" else NarrowCache
+            return kind(self.depth, self.kv_heads, self.head_dim, most)
         blank = self.steps is not None
         return Cache(self.depth, self.kv_heads, self.head_dim, self.activations, self.device, most, blank)
 

@@ -196,10 +196,7 @@ def usual_precision(is_gpu: bool) -> str:
 
 @functools.cache
 def packs_here() -> bool:
-    """Whether this CPU runs packed layers (see `s3d_core.kernels`), whose activations are float32.
-
-    So are their K/V, unless the processor multiplies bfloat16 pair by pair.
-    """
+    """Whether this CPU runs packed layers (see `s3d_core.kernels`), whose activations are float32."""
     able = any(wanted <= _cpu_flags() for wanted in ({"avx512f", "avx512bw", "avx512vl"}, {"avx2", "fma"}))
     return able and platform.machine() == "x86_64" and find_spec("llvmlite") is not None
 
@@ -230,11 +227,10 @@ def _sizes(shape: Shape, choice: Choice, memory: MemoryReading, adapter: bool) -
     size = int(max(PRECISIONS[precision], 2)) if is_gpu or precision != "nf4" else 4
     held = 4 if packed else size
     narrow = packed and precision in ("bfloat16", "int8", "int4")
-    pairs = narrow and "avx512_bf16" in _cpu_flags() and shape.head_dim % 16 == 0
     return Fit(
         choice=choice,
         weights=_weight_bytes(shape, precision, is_gpu),
-        cache=_cache_bytes(shape, choice.context, 2 if pairs else held, memory.is_gpu),
+        cache=_cache_bytes(shape, choice.context, 2 if narrow else held, memory.is_gpu),
         adapter=_adapter_bytes(shape, size) if adapter else 0,
         working=_working_bytes(shape, choice.context, held, memory.is_gpu),
         total=memory.total,

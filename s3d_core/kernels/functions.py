@@ -42,7 +42,7 @@ def _behind(worker: Worker) -> None:
 def compiled_layer(shape: Shape) -> int:
     """A whole layer, for `compiled_stack`: the address of what a thread runs, given (layer, pass, keys, values, mask,
     masked): the addresses of what `LAYER` and `PASS` list, of the cache, and of an additive mask `[rows, masked]`."""
-    before = functools.partial(_before, narrow=shape.paired)
+    before = functools.partial(_before, narrow=shape.kv == "pairs")
     _compile({"layer": (before, attend, _behind)}, shape)
     return jit.address(f"layer_{shape.name}_worker")
 

@@ -313,22 +313,23 @@ class Code:
         reduce = self.external(name, self.f32, [self.f32, vector.type])
         return self.b.call(reduce, [self.number(0.0), vector], fastmath=("reassoc",))
 
-    def sums_of(self, vector, lanes: int, first: int = 0, count: int | None = None):
-        """The sums over the lanes of as many vectors `vector(i)` as they have lanes, in one vector.
+    def sums_of(self, vectors, lanes: int, first: int = 0, count: int | None = None) -> list:
+        """The sums over the lanes of as many vectors as they have lanes, in one vector; `vectors(i)` are the i-th ones
+        of several such sums.
 
         Half as many additions as summing each on its own, and few vectors alive at a time.
         """
         count = lanes if count is None else count
         if count == 1:
-            return vector(first)
-        one = self.sums_of(vector, lanes, first, count // 2)
-        other = self.sums_of(vector, lanes, first + count // 2, count // 2)
+            return vectors(first)
+        ones = self.sums_of(vectors, lanes, first, count // 2)
+        others = self.sums_of(vectors, lanes, first + count // 2, count // 2)
         kind = self.integers(lanes)
-        even, odd = (
-            self.b.shuffle_vector(one, other, self.ir.Constant(kind, list(range(start, 2 * lanes, 2))))
-            for start in (0, 1)
-        )
-        return self.b.fadd(even, odd)
+        halves = [self.ir.Constant(kind, list(range(start, 2 * lanes, 2))) for start in (0, 1)]
+        return [
+            self.b.fadd(*(self.b.shuffle_vector(one, other, half) for half in halves))
+            for one, other in zip(ones, others, strict=True)
+        ]
 
     @contextmanager
     def loop(self, begin, end, step=1):

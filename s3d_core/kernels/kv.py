@@ -1,4 +1,4 @@
-"""A K/V cache of bfloat16 pairs, for attention by dot products (see `pairs`)."""
+"""K/V caches of bfloat16 for compiled layers, whose activations are float32: half of what there is to hold and read."""
 
 import ctypes
 import functools
@@ -10,8 +10,21 @@ from s3d_core.kernels import jit, pairs
 from s3d_core.kernels.jit import LANES, Code
 
 
+class NarrowCache(Cache):
+    """Keys and values rounded to bfloat16, each layer's as `[kv_heads, capacity, head_dim]`."""
+
+    def __init__(self, layers: int, kv_heads: int, head_dim: int, most: int | None = None):
+        super().__init__(layers, kv_heads, head_dim, torch.bfloat16, torch.device("cpu"), most)
+
+    def read(self, layer: int, end: int) -> tuple[torch.Tensor, torch.Tensor]:
+        keys, values = super().read(layer, end)
+        return keys.float(), values.float()
+
+
 class PairedCache(Cache):
-    """Keys and values rounded to bfloat16, each layer's as `[kv_heads, capacity, head_dim]` numbers in another order.
+    """For attention by dot products (see `pairs`).
+
+    Keys and values rounded to bfloat16, each layer's as `[kv_heads, capacity, head_dim]` numbers in another order.
 
     Of keys `[kv_heads, capacity / 16, head_dim / 2, 16, 2]`: tiles of 16 slots, dimensions in pairs. Of values
     `[kv_heads, capacity / 2, head_dim, 2]`: slots in pairs, the later one first.

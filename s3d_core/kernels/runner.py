@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from s3d_core.attention import Masks, additive_masks
 from s3d_core.kernels import functions, jit
 from s3d_core.kernels.jit import LANES
+from s3d_core.kernels.layout import Kind
 from s3d_core.kernels.skinny import Packed, most_height, tiling
-from s3d_core.kernels.worker import ARGUMENTS, LAYER, LINEARS, PASS, PRODUCTS, Shape
+from s3d_core.kernels.worker import ARGUMENTS, KV, LAYER, LINEARS, PASS, PRODUCTS, Shape
 from s3d_core.settings import MAX_TREE_SIZE
 
 # Beyond, torch's attention, which reads the keys once for many rows, is the faster one; a tree is never so large,
@@ -21,6 +22,13 @@ from s3d_core.settings import MAX_TREE_SIZE
 _MOST_ROWS = 1 + MAX_TREE_SIZE
 _AT = {name: i for i, name in enumerate(PASS)}
 _PRODUCTS = _AT[f"{PRODUCTS[0]} product"]
+
+
+def _kv(kind: Kind, head_dim: int) -> KV:
+    """How keys and values are best held for weights of a kind."""
+    if kind == "f32":
+        return "f32"
+    return "pairs" if kind != "bf16" and jit.dots_bf16() and head_dim % LANES == 0 else "bf16"
 
 
 class _Stack:
@@ -72,7 +80,7 @@ class CompiledLayers:
             "biased": layer.qkv_bias is not None,
             "normed_heads": layer.query_norm is not None,
             "kind": layer.o.layout.kind,
-            "paired": layer.o.layout.kind not in ("f32", "bf16") and jit.dots_bf16() and target.head_dim % LANES == 0,
+            "kv": _kv(layer.o.layout.kind, target.head_dim),
         }
         self._rotary = int(target.rope(torch.zeros(1, dtype=torch.int64), 0)[0].shape[-1])
         self._stock = {i: self._table(layer, None) for i, layer in enumerate(target.layers)}
@@ -90,9 +98,9 @@ class CompiledLayers:
         functions.compiled_head(self._heads, target.head.shape[0])
 
     @property
-    def paired(self) -> bool:
-        """Whether keys and values are a `PairedCache`'s."""
-        return self._fixed["paired"]
+    def kv(self) -> KV:
+        """How keys and values are held."""
+        return self._fixed["kv"]
 
     @staticmethod
     def suits(target) -> bool:

@@ -24,6 +24,7 @@ def turn_heads(worker: Worker, narrow: bool) -> None:
     width = math.gcd(half, LANES) if half else 1
     rest = math.gcd(dim - shape.rotary, LANES) if shape.rotary < dim else 1
     lanes = math.gcd(dim, LANES)
+    paired, size = shape.kv == "pairs", worker.kv_bytes
 
     def turned(row, source, norm, put):
         """Give the parts of a turned head to `put(value, first dimension)`."""
@@ -68,26 +69,26 @@ def turn_heads(worker: Worker, narrow: bool) -> None:
     def put_key(row, head):
         slot, goal = code.add(start, row), code.at(keys, code.times(head, head_stride))
         norm = "key_norm" if shape.normed_heads else None
-        place = pairs.key_place(code, goal, slot, dim) if shape.paired else code.at(goal, code.times(slot, dim * 4))
+        place = pairs.key_place(code, goal, slot, dim) if paired else code.at(goal, code.times(slot, dim * size))
 
         def put(value, d):
-            if shape.paired:
+            if paired:
                 pairs.put_key(code, value, place, d)
             else:
-                code.store(value, code.at(place, 4 * d))
+                worker.kv_store(value, code.at(place, size * d))
 
         turned(row, source_of(row, code.add(head, shape.heads)), norm, put)
 
     def put_value(row, head):
         slot, goal = code.add(start, row), code.at(values, code.times(head, head_stride))
         source = source_of(row, code.add(head, shape.heads + shape.kv_heads))
-        place = pairs.value_place(code, goal, slot, dim) if shape.paired else code.at(goal, code.times(slot, dim * 4))
+        place = pairs.value_place(code, goal, slot, dim) if paired else code.at(goal, code.times(slot, dim * size))
         for d in range(0, dim, lanes):
             value = code.load(code.at(source, 4 * d), code.floats(lanes))
-            if shape.paired:
+            if paired:
                 pairs.put_value(code, value, place, d)
             else:
-                code.store(value, code.at(place, 4 * d))
+                worker.kv_store(value, code.at(place, size * d))
 
     with code.loop(worker.thread, worker.rows, worker.team) as row, code.loop(0, shape.heads) as head:
         put_query(row, head)

@@ -3,6 +3,7 @@
 import hashlib
 import math
 from dataclasses import astuple, dataclass
+from typing import Literal
 
 from s3d_core.kernels import jit
 from s3d_core.kernels.jit import LANES, Code
@@ -34,6 +35,10 @@ rows, to the next in the output of torch's attention. `quants` is room for quant
 """
 
 
+KV = Literal["f32", "bf16", "pairs"]
+"""How keys and values are held: as `[kv_heads, slots, head_dim]` numbers, or as pairs of bfloat16 (see `pairs`)."""
+
+
 @dataclass(frozen=True)
 class Shape:
     """What the functions of a model's layers are compiled for.
@@ -43,7 +48,7 @@ class Shape:
         rank: rank of the low-rank updates, a multiple of 16, or 0 for the stock layer.
         normed_heads: queries and keys have norms of their own.
         kind: how weights are multiplied (see `layout.Kind`).
-        paired: keys and values are pairs of bfloat16 (see `pairs`).
+        kv: how keys and values are held.
     """
 
     hidden: int
@@ -56,7 +61,7 @@ class Shape:
     biased: bool
     normed_heads: bool
     kind: Kind
-    paired: bool
+    kv: KV
     rank: int
 
     @property
@@ -91,6 +96,25 @@ class Worker:
         self.layer, self.work = (code.b.inttoptr(v, code.pointer) for v in self.task[:2])
         self.tiles, self.rows = self.size("tiles"), self.size("rows")
         self.padded = code.times(self.tiles, self.size("height"))
+
+    @property
+    def kv_bytes(self) -> int:
+        """Bytes of a number of keys and values."""
+        return 4 if self.shape.kv == "f32" else 2
+
+    def kv_load(self, place, lanes: int):
+        """Successive numbers of a key or a value, as float32; not of pairs."""
+        code = self.code
+        if self.shape.kv == "f32":
+            return code.load(place, code.floats(lanes))
+        bits = code.b.zext(code.load(place, code.integers(lanes, 16), 2), code.integers(lanes))
+        sixteen = code.ir.Constant(bits.type, 16 if lanes == 1 else [16] * lanes)
+        return code.b.bitcast(code.b.shl(bits, sixteen), code.floats(lanes))
+
+    def kv_store(self, value, place) -> None:
+        """Write float32 numbers of a key or a value; not of pairs."""
+        code = self.code
+        code.store(value if self.shape.kv == "f32" else code.narrow(value), place, self.kv_bytes)
 
     def weight(self, name: str):
         """A layer's address, as a size."""

@@ -314,21 +314,16 @@ class Code:
         return self.b.call(reduce, [self.number(0.0), vector], fastmath=("reassoc",))
 
     def sums_of(self, vectors, lanes: int, first: int = 0, count: int | None = None) -> list:
-        """The sums over the lanes of as many vectors as they have lanes, in one vector; `vectors(i)` are the i-th ones
-        of several such sums.
-
-        Half as many additions as summing each on its own, and few vectors alive at a time.
+        """The sums over the lanes of as many vectors as they have lanes, in one vector, of several such sums at once:
+        `vectors(i)` are the i-th ones. Half as many additions as summing each on its own, and few vectors alive.
         """
         count = lanes if count is None else count
         if count == 1:
             return vectors(first)
-        ones = self.sums_of(vectors, lanes, first, count // 2)
-        others = self.sums_of(vectors, lanes, first + count // 2, count // 2)
-        kind = self.integers(lanes)
-        halves = [self.ir.Constant(kind, list(range(start, 2 * lanes, 2))) for start in (0, 1)]
+        pair = (self.sums_of(vectors, lanes, first + at, count // 2) for at in (0, count // 2))
+        halves = [self.ir.Constant(self.integers(lanes), list(range(at, 2 * lanes, 2))) for at in (0, 1)]
         return [
-            self.b.fadd(*(self.b.shuffle_vector(one, other, half) for half in halves))
-            for one, other in zip(ones, others, strict=True)
+            self.b.fadd(*(self.b.shuffle_vector(*both, half) for half in halves)) for both in zip(*pair, strict=True)
         ]
 
     @contextmanager

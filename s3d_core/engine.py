@@ -139,8 +139,6 @@ class Engine:
         if kind and not jit.dots_int8():
             raise ModelError("Weights of eight or four bits need a processor with AVX2, on Linux; choose bfloat16.")
         few_bits = dtype if dtype in FORMATS and not kind else None
-        if dtype in _GROUPED and not kind and not few_bits:
-            raise ModelError(f"{dtype} weights are for processors; choose nf4, int8 or bfloat16 on a GPU.")
         if few_bits:
             dtype = "auto" if place.type == "cuda" else "float32"
         precision = loading.pick_dtype("bf16" if kind else dtype, place)

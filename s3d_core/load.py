@@ -154,9 +154,9 @@ def quantise(target: Target, name: str, device: torch.device) -> None:
     One matrix at a time, so that the device never holds the model in more bits.
 
     Raises:
-        ModelError: the library for it is missing or cannot be used.
+        ModelError: the library for it is missing or cannot be used, or the GPU is too old for it.
     """
-    quantised.check(name)
+    quantised.check(name, device)
     target.fingerprint()
     head, embedding = as_tensor(target.head), as_tensor(target.embedding)
     tied = head.data_ptr() == embedding.data_ptr()

@@ -1,10 +1,12 @@
-"""Weights of eight and four bits by a kept library, bitsandbytes: what makes a model fit where 16 bits do not.
+"""Weights of eight and four bits by kept libraries: what makes a model fit where 16 bits do not.
 
 A quantised weight stands where a matrix of a layer stood, and is called like a packed one; the embedding, the output
-head, norms and biases stay as they are. `int8` is LLM.int8 (arXiv:2208.07339) without its outliers kept apart, which
-would ask the host: weights with a scale for each output, rows rounded likewise on the way, sums of whole numbers, so
-that a row's result does not depend on its company. `nf4` is QLoRA's four-bit normal float (arXiv:2305.14314): weights
-with a scale for each 64, rows as they are.
+head, norms and biases stay as they are. `int8` and `nf4` are by bitsandbytes. `int8` is LLM.int8 (arXiv:2208.07339)
+without its outliers kept apart, which would ask the host: weights with a scale for each output, rows rounded likewise
+on the way, sums of whole numbers, so that a row's result does not depend on its company. `nf4` is QLoRA's four-bit
+normal float (arXiv:2305.14314): weights with a scale for each 64, rows as they are. `int4` is by torch's own product,
+that of torchao's weights of four bits, in which up to 16 rows share one reading of the weights: numbers with a scale
+and a middle for each 32, rows in bfloat16. It needs nothing but a GPU that multiplies bfloat16.
 """
 
 import functools
@@ -12,10 +14,18 @@ import warnings
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
 from s3d_core.errors import ModelError
 
 _BLOCK = 64
+_GROUP = 32
+# The products take so many outputs at a time.
+_OUTPUTS = 16
+# Rows that are quantised at once: a float32 copy of a whole matrix may be more than is left.
+_AT_ONCE = 2048
+# Of NVIDIA's GPUs: Ampere, the first that multiply bfloat16.
+INT4_CAPABILITY = (8, 0)
 
 
 class Quantised:
@@ -75,15 +85,70 @@ class FourBits(Quantised):
         return _library().functional.dequantize_4bit(self.held[0], self._state)
 
 
-FORMATS: dict[str, type[Quantised]] = {"int8": EightBits, "nf4": FourBits}
-
-
-def check(name: str) -> None:
-    """See that weights can be had in one of `FORMATS` here.
+class Groups(Quantised):
+    """`int4`.
 
     Raises:
-        ModelError: the library is missing or cannot be used.
+        ModelError: the inputs cannot be cut into groups.
     """
+
+    def __init__(self, weight: torch.Tensor):
+        super().__init__(weight)
+        if weight.shape[1] % _GROUP:
+            raise ModelError("This model's matrices cannot be cut into groups that share a scale; choose bfloat16.")
+        padded = F.pad(weight, (0, 0, 0, -weight.shape[0] % _OUTPUTS))
+        parts = [_in_groups(rows) for rows in padded.split(_AT_ONCE)]
+        numbers, scales = (torch.cat(part) for part in zip(*parts, strict=True))
+        self.held = _packed(numbers), scales.transpose(0, 1).contiguous()
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        multiply = torch.ops.aten._weight_int4pack_mm if x.is_cuda else torch.ops.aten._weight_int4pack_mm_for_cpu
+        y = multiply(x.to(torch.bfloat16).contiguous(), self.held[0], _GROUP, self.held[1])
+        return y[:, : self.shape[0]].to(x.dtype)
+
+    def unpacked(self) -> torch.Tensor:
+        # Each product of a row of the identity is one number of the weight.
+        one = torch.eye(self.shape[1], dtype=torch.bfloat16, device=self.held[0].device)
+        return self(one).T.to(self.dtype).contiguous()
+
+
+def _in_groups(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Numbers 0 to 15 `[rows, in]` uint8, and `[rows, groups, (scale, what 8 stands for)]` bfloat16."""
+    groups = rows.float().unflatten(1, (-1, _GROUP))
+    least, most = groups.aminmax(dim=2, keepdim=True)
+    # A group of equal numbers has no scale of its own; its middle is all that counts.
+    scales = torch.cat([((most - least) / 15).clamp_min(1e-10), least], 2).bfloat16()
+    step = scales[..., :1].float()
+    scales[..., 1:] = least + 8 * step
+    numbers = ((groups - scales[..., 1:].float()) / step + 8).round().clamp(0, 15)
+    return numbers.to(torch.uint8).flatten(1), scales
+
+
+def _packed(numbers: torch.Tensor) -> torch.Tensor:
+    """Numbers in the order in which the device's product reads them, two in a byte."""
+    if not numbers.is_cuda:
+        return torch.ops.aten._convert_weight_to_int4pack_for_cpu(numbers.int(), 1)
+    # The more lie together the wider a thread reads.
+    together = next(tiles for tiles in (8, 4, 2) if numbers.shape[1] % (16 * tiles) == 0)
+    pairs = numbers[:, ::2] << 4 | numbers[:, 1::2]
+    return torch.ops.aten._convert_weight_to_int4pack(pairs.contiguous(), together)
+
+
+FORMATS: dict[str, type[Quantised]] = {"int8": EightBits, "nf4": FourBits, "int4": Groups}
+
+
+def check(name: str, device: torch.device) -> None:
+    """See that weights can be had in one of `FORMATS` there.
+
+    Raises:
+        ModelError: the library is missing or cannot be used, or the GPU is too old.
+    """
+    if name == "int4":
+        if device.type == "cuda" and torch.cuda.get_device_capability(device) < INT4_CAPABILITY:
+            raise ModelError(
+                "int4 weights need an NVIDIA GPU of the RTX 30 series or later; choose nf4, int8 or float16."
+            )
+        return
     try:
         _library()
     except ImportError as error:

@@ -5,7 +5,7 @@ import json
 
 from app.commands import options
 from app.engine import precision
-from app.models.precision import AUTO, NO_INT8, Measured, said
+from app.models.precision import AUTO, REFUSED, Measured, said
 from app.terminal import ProgressLine
 
 
@@ -22,12 +22,12 @@ def run(args: argparse.Namespace) -> int:
         choice = precision.choose(path, AUTO, progress=line, again=args.again)
         dtype = choice.precision if choice.precision != AUTO else _usual()
     if args.json:
-        found = {"model": path.stem, "dtype": dtype, "why": choice.why, "no_int8": choice.no_int8}
+        found = {"model": path.stem, "dtype": dtype, "why": choice.why, "refused": dict(choice.refused)}
         print(json.dumps(found | {"measured": _told(choice.measured)}, indent=2))
         return 0
     print(said(choice, dtype))
-    if choice.no_int8:
-        print(f"int8 cannot be used: {NO_INT8[choice.no_int8]}.")
+    for name, why in choice.refused.items():
+        print(f"{name} cannot be used: {REFUSED[why]}.")
     return 0
 
 

@@ -5,6 +5,7 @@ import logging
 import os
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 from app import __version__, hardware
@@ -70,29 +71,30 @@ def choose(
     from s3d_core import precision as measuring
     from s3d_core.load import pick_device
 
-    if pick_device(device).type == "cuda":
-        why = "gpu" if wanted == AUTO else "asked"
-        return Choice(wanted, why, None, "gpu")
+    place = pick_device(device)
+    if place.type == "cuda":
+        return Choice(wanted, "gpu" if wanted == AUTO else "asked", None, _refused_by_gpu(place))
     try:
         shape = Shape.of(path)
     except ModelError:  # the loader says better what is wrong
         return Choice(wanted, "unknown" if wanted == AUTO else "asked")
     sizes = _sizes(shape)
     no_int8 = measuring.why_not_int8(sizes)
+    refused = dict.fromkeys(("int8", "int4"), no_int8) if no_int8 else {}
     measured = None if again else precision.recall(shape, _machine())
     if wanted != AUTO and not again:
-        return Choice(wanted, "asked", measured, no_int8)
+        return Choice(wanted, "asked", measured, refused)
     memory = hardware.look(ram=True)
     fits = {name: _has_room(shape, name, context, memory) for name in OWN}
     if measured is None:
         try:
-            measured = _measured(shape, [*OWN, *([] if no_int8 else ["int8"])], progress)
+            measured = _measured(shape, [*OWN, *([] if refused else ["int8"])], progress)
         except (MemoryError, RuntimeError) as error:  # too little memory even for this: the loader will see
             log.warning("the precisions could not be measured: %s", error)
-            return Choice(wanted, "unknown" if wanted == AUTO else "asked", None, no_int8)
+            return Choice(wanted, "unknown" if wanted == AUTO else "asked", None, refused)
     if wanted != AUTO:
-        return Choice(wanted, "asked", measured, no_int8)
-    return precision.decide(measured, fits, no_int8)
+        return Choice(wanted, "asked", measured, refused)
+    return precision.decide(measured, fits, refused)
 
 
 def opened(choice: Choice, load):
@@ -113,6 +115,17 @@ def opened(choice: Choice, load):
     engine = load(AUTO)
     usual = replace(choice, precision=AUTO, why="unknown")
     return engine, usual, f"{choice.precision} cannot be used: {refused} The model runs in {engine.info.dtype}."
+
+
+def _refused_by_gpu(gpu) -> dict[str, str]:
+    import torch
+
+    from s3d_core.quantised import INT4_CAPABILITY
+
+    refused = {} if find_spec("bitsandbytes") else {"int8": "library"}
+    if torch.cuda.get_device_capability(gpu) < INT4_CAPABILITY:
+        refused["int4"] = "old gpu"
+    return refused
 
 
 def _measured(shape: Shape, precisions: list[str], progress) -> Measured:

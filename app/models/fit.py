@@ -247,7 +247,7 @@ def _weight_bytes(shape: Shape, precision: str, is_gpu: bool) -> int:
         layers = shape.layers * shape.layer
         head = shape.parameters - layers  # in eight bits
         return int(PRECISIONS["int4"] * layers) + head + head // _SCALES
-    in_few_bits = shape.layers * shape.layer if precision in ("int8", "nf4") and is_gpu else shape.parameters
+    in_few_bits = shape.layers * shape.layer if precision in ("int8", "int4", "nf4") and is_gpu else shape.parameters
     whole = PRECISIONS[precision] * in_few_bits + 2 * (shape.parameters - in_few_bits)
     return int(whole) + (in_few_bits // _SCALES if precision == "int8" else 0)
 

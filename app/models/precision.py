@@ -36,10 +36,11 @@ _VERSION = 1
 _MOST_MODELS = 50
 _MOST_BYTES = 1_000_000
 
-NO_INT8 = {
+REFUSED = {
     "processor": "it needs Linux and a processor with fast products of 8-bit numbers",
     "matrices": "this model's matrices cannot be cut into groups of 8-bit weights",
-    "gpu": "it runs on processors alone, and this model is on a GPU",
+    "library": "on a GPU it needs the package bitsandbytes",
+    "old gpu": "it needs an NVIDIA GPU of the RTX 30 series or later",
 }
 
 Milliseconds = Annotated[float, Field(gt=0, lt=1e7, allow_inf_nan=False)]
@@ -103,20 +104,21 @@ class Choice:
         why: "fastest"; "memory": float32 would be faster and does not fit; "asked"; "gpu"; "busy": too much else ran
             for a measurement to say something; "unknown": the model does not say its sizes.
         measured: what was measured for this model, if anything was.
-        no_int8: what keeps weights of eight bits from being used, a name of `NO_INT8`, or "".
+        refused: the precisions of few bits that cannot be used here, with what keeps them from it, a name of `REFUSED`.
     """
 
     precision: str
     why: str
     measured: Measured | None = None
-    no_int8: str = ""
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
-def decide(measured: Measured, fits: Mapping[str, bool], no_int8: str = "") -> Choice:
+def decide(measured: Measured, fits: Mapping[str, bool], refused: Mapping[str, str] | None = None) -> Choice:
     """The fastest of the precisions that keep the model's own numbers, and that fit into the memory.
 
     Args:
         fits: whether it does, by precision; bfloat16 is taken where none does, as it needs least.
+        refused: as that of `Choice`.
     """
 
     def fastest(precisions: list[str]) -> str:
@@ -124,13 +126,14 @@ def decide(measured: Measured, fits: Mapping[str, bool], no_int8: str = "") -> C
         small = precisions[0]
         return small if measured.cost(small) <= _WORTH * measured.cost(cheap) else cheap
 
+    refused = refused or {}
     if not measured.steady:
-        return Choice(AUTO, "busy", measured, no_int8)
+        return Choice(AUTO, "busy", measured, refused)
     known = [precision for precision in OWN if precision in measured.ms]
     wanted = fastest(known)
     fitting = [precision for precision in known if fits.get(precision, False)]
     chosen = fastest(fitting) if fitting else OWN[0]
-    return Choice(chosen, "fastest" if chosen == wanted else "memory", measured, no_int8)
+    return Choice(chosen, "fastest" if chosen == wanted else "memory", measured, refused)
 
 
 def said(choice: Choice, dtype: str) -> str:

@@ -1095,8 +1095,12 @@
             <translation>Mit diesem Modell kann es nicht verwendet werden: Seine Matrizen lassen sich nicht in Gruppen von 8-Bit-Gewichten teilen.</translation>
         </message>
         <message>
-            <source>It cannot be used on a GPU.</source>
-            <translation>Auf einer GPU kann es nicht verwendet werden.</translation>
+            <source>On a GPU it needs the package bitsandbytes.</source>
+            <translation>Auf einer GPU braucht es das Paket bitsandbytes.</translation>
+        </message>
+        <message>
+            <source>It needs an NVIDIA GPU of the RTX 30 series or later.</source>
+            <translation>Es braucht eine NVIDIA-GPU der RTX-30-Reihe oder eine neuere.</translation>
         </message>
     </context>
     <context>

@@ -95,10 +95,12 @@ def test_few_bits_are_for_the_layers_alone_and_leave_the_rest_as_it_is(monkeypat
     here = memory(24, gpu=True)
     half, four = (estimate(shape, precision, 4096, here) for precision in ("bfloat16", "nf4"))
     eight = estimate(shape, "int8", 4096, here)
+    groups = estimate(shape, "int4", 4096, here)
     outside = 2 * (2 * shape.embedding + shape.hidden)
     assert four.weights == int(outside + 0.5625 * shape.layers * shape.layer)
+    assert groups.weights == int(outside + 0.625 * shape.layers * shape.layer)
     assert outside + shape.layers * shape.layer < eight.weights < 0.6 * half.weights
-    assert half.cache == four.cache == eight.cache
+    assert half.cache == four.cache == groups.cache == eight.cache
     assert half.adapter == four.adapter == eight.adapter
     on_the_host = estimate(shape, "nf4", 4096, memory(24))  # it is made of the model in float32 there
     assert on_the_host.weights == 4 * shape.parameters

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+import torch
 
 from app.engine import precision as engine
 from app.engine.precision import Precision, choose, opened
@@ -209,10 +210,27 @@ def test_a_model_is_measured_once_and_again_when_told_to(home, tiny_model, count
 
 
 def test_a_precision_that_was_asked_for_is_taken_unmeasured(home, tiny_model, counted):
-    assert choose(tiny_model, "float32", "cpu") == Choice("float32", "asked", None, choose(tiny_model, "auto").no_int8)
+    assert choose(tiny_model, "float32", "cpu") == Choice("float32", "asked", None, choose(tiny_model, "auto").refused)
     assert len(counted) == 1
     # What is known is shown beside it.
     assert choose(tiny_model, "float32", "cpu").measured is not None
+
+
+@pytest.mark.parametrize(
+    ("capability", "library", "refused"),
+    [
+        ((8, 9), True, {}),
+        ((8, 0), False, {"int8": "library"}),
+        ((7, 5), True, {"int4": "old gpu"}),
+        ((6, 1), False, {"int8": "library", "int4": "old gpu"}),
+    ],
+)
+def test_what_a_gpu_cannot_hold_is_told_by_precision(tiny_model, monkeypatch, capability, library, refused):
+    monkeypatch.setattr("s3d_core.load.pick_device", torch.device)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda gpu: capability)
+    monkeypatch.setattr(engine, "find_spec", lambda name: object() if library else None)
+    assert choose(tiny_model, "auto", "cuda:0") == Choice("auto", "gpu", None, refused)
+    assert choose(tiny_model, "int4", "cuda:0") == Choice("int4", "asked", None, refused)
 
 
 def test_float32_is_left_where_it_does_not_fit(home, tiny_model, counted, monkeypatch):

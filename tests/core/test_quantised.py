@@ -56,6 +56,23 @@ def test_four_bits_multiply_with_the_weight_that_they_stand_for():
     assert sum(t.nbytes for t in held.held) == weight.numel() * (0.5 + 4 / 64)
 
 
+@pytest.mark.parametrize("outputs", [96, 100, 5000])
+def test_groups_of_four_bits_multiply_rounded_rows_with_the_weight_that_they_stand_for(outputs):
+    dice = torch.Generator().manual_seed(0)
+    weight, x = 0.1 * torch.randn(outputs, 128, generator=dice), torch.randn(17, 128, generator=dice)
+    weight[3, 32:64] = 0.25  # a group without a range
+    held = FORMATS["int4"](weight)
+    assert held.unpacked().shape == weight.shape
+    torch.testing.assert_close(held(x), x.bfloat16().float() @ held.unpacked().T, rtol=0.01, atol=0.02)
+    groups = weight.view(-1, 32)
+    half_step = (groups.amax(1) - groups.amin(1)).unsqueeze(1) / 30
+    rounded = groups.abs().amax(1, keepdim=True) / 128  # by bfloat16
+    assert ((held.unpacked().view(-1, 32) - groups).abs() <= half_step + rounded).all()
+    assert torch.equal(held(x)[5:6], held(x[5:6]))  # a row does not depend on its company
+    rows = outputs + -outputs % 16
+    assert sum(t.nbytes for t in held.held) == rows * 128 * 0.625
+
+
 def test_eight_bits_multiply_rounded_rows_with_rounded_weights_in_whole_numbers():
     weight, x = weight_and_rows()
     held = FORMATS["int8"](weight)
@@ -71,7 +88,7 @@ def test_eight_bits_multiply_rounded_rows_with_rounded_weights_in_whole_numbers(
 @every
 @pytest.mark.parametrize("shape", ["llama tied", "qwen2", "phi3 window 24"])
 def test_every_strategy_writes_the_same_text_as_the_dequantised_model(name, shape):
-    target = Target(build(shape))
+    target = Target(build(shape, even=name == "int4"))
     bytes_before, fingerprint = target.bytes, target.fingerprint()
     quantise(target, name, CPU)
     assert target.precision == name
@@ -81,7 +98,7 @@ def test_every_strategy_writes_the_same_text_as_the_dequantised_model(name, shap
     expected = written(engine, GRID[0])
     for draft in GRID[1:]:
         assert written(engine, draft) == expected, draft
-    if name == "nf4":  # with int8 the rows are rounded too
+    if name == "nf4":  # with the others the rows are rounded too
         model = Target(build(shape))
         for layer, few in zip(model.layers, target.layers, strict=True):
             for linear in LINEARS:
@@ -93,7 +110,7 @@ def test_every_strategy_writes_the_same_text_as_the_dequantised_model(name, shap
 def test_recorded_passes_write_the_same_text(name):
     texts = []
     for record in (None, TapePool):
-        target = Target(build("qwen3"))
+        target = Target(build("qwen3", even=name == "int4"))
         quantise(target, name, CPU)
         engine = engine_of(target, record)
         texts += [written(engine, draft) for draft in (GRID[0], GRID[3])]
@@ -129,10 +146,18 @@ def test_without_the_library_it_is_said_what_to_install(folder, monkeypatch):
         Engine.load(folder, dtype="nf4", device="cpu")
 
 
-def test_four_bits_of_processors_are_refused_on_a_gpu(folder, monkeypatch):
-    monkeypatch.setattr("s3d_core.load.pick_device", lambda device: torch.device("cuda:0"))
-    with pytest.raises(ModelError, match=r"^int4 weights are for processors; choose nf4, int8 or bfloat16 on a GPU\.$"):
-        Engine.load(folder, dtype="int4", device="cuda")
+def test_groups_of_four_bits_need_a_gpu_that_multiplies_bfloat16(monkeypatch):
+    able = {"cuda:0": (8, 0), "cuda:1": (12, 0), "cuda:2": (7, 5)}
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: able[str(device)])
+    quantised.check("int4", torch.device("cuda:0"))
+    quantised.check("int4", torch.device("cuda:1"))
+    with pytest.raises(ModelError, match=r"^int4 weights need an NVIDIA GPU of the RTX 30 series or later; choose "):
+        quantised.check("int4", torch.device("cuda:2"))
+
+
+def test_matrices_that_cannot_be_cut_into_groups_are_refused():
+    with pytest.raises(ModelError, match=r"^This model's matrices cannot be cut into groups that share a scale; "):
+        FORMATS["int4"](torch.randn(32, 40))
 
 
 def test_a_library_that_breaks_at_its_import_is_one_sentence(monkeypatch):
@@ -141,7 +166,7 @@ def test_a_library_that_breaks_at_its_import_is_one_sentence(monkeypatch):
 
     monkeypatch.setattr(quantised, "_library", breaks)
     with pytest.raises(ModelError, match=r"^bitsandbytes cannot be used here \(no libcudart\); choose bfloat16\.$"):
-        quantised.check("nf4")
+        quantised.check("nf4", CPU)
 
 
 def test_the_vocabulary_stays_in_sixteen_bits():

@@ -36,7 +36,7 @@ def test_every_check_runs_through_on_a_tiny_shape(capsys, monkeypatch):
     limits = {"<= 1.5 x", "<= 1.15 x", "<= 0.6 x", "<= 2 %", "<= 1.1 x"}
     assert {row["needed"] for row in told["rows"] if row["needed"].startswith("<=")} == limits
     assert all(row["passed"] is None for row in told["rows"] if row["needed"].startswith("<="))
-    for name in ("bfloat16", "int8", "nf4"):
+    for name in ("bfloat16", "int8", "nf4", "int4"):
         assert rows[f"{name}: passes of few rows are recorded"]["passed"]
     assert "tokens/s, transformers' generate" in rows
 

@@ -118,7 +118,7 @@ def test_a_kept_precision_holds_from_the_start(open_window, tmp_path):
 
 @pytest.mark.parametrize(("reason", "said"), [("processor", "fast products of 8-bit"), ("matrices", "groups of 8-bit")])
 def test_eight_bits_cannot_be_chosen_where_they_cannot_be_used(opened, qtbot, reason, said):
-    window, dialog = opened(Choice("float32", "fastest", MEASURED, reason))
+    window, dialog = opened(Choice("float32", "fastest", MEASURED, dict.fromkeys(("int8", "int4"), reason)))
     box = dialog.model.rows["precision"].control.box
     assert not box.model().item(3).isEnabled()
     assert said in box.model().item(3).toolTip()
@@ -128,6 +128,24 @@ def test_eight_bits_cannot_be_chosen_where_they_cannot_be_used(opened, qtbot, re
         qtbot.keyClick(box, Qt.Key.Key_Down)
     qtbot.waitUntil(lambda: window.link.phase == Phase.READY, timeout=PATIENCE_MS)
     assert window.desk.preferences.settings.running.precision == "float32"
+
+
+def test_on_a_gpu_each_of_the_two_has_its_own_reason(opened):
+    _, dialog = opened(Choice("auto", "gpu", None, {"int8": "library", "int4": "old gpu"}))
+    model = dialog.model.rows["precision"].control.box.model()
+    assert [model.item(row).toolTip() for row in (3, 4)] == [
+        "On a GPU it needs the package bitsandbytes.",
+        "It needs an NVIDIA GPU of the RTX 30 series or later.",
+    ]
+    assert dialog.model.eight.text().endswith(
+        "int8: On a GPU it needs the package bitsandbytes. int4: It needs an NVIDIA GPU of the RTX 30 series or later."
+    )
+
+
+def test_a_gpu_that_holds_four_bits_lets_them_be_chosen(opened):
+    _, dialog = opened(Choice("auto", "gpu", None, {"int8": "library"}))
+    model = dialog.model.rows["precision"].control.box.model()
+    assert [model.item(row).isEnabled() for row in (3, 4)] == [False, True]
 
 
 def test_measuring_again_loads_the_model_again(opened, qtbot):
@@ -182,7 +200,7 @@ def test_the_report_holds_the_choice_and_its_reason(opened):
 def test_nothing_is_cut_off_in_a_narrow_dialog(opened, qtbot, language):
     speak(language)
     try:
-        _, dialog = opened(Choice("float32", "memory", MEASURED, "processor"))
+        _, dialog = opened(Choice("float32", "memory", MEASURED, {"int8": "processor", "int4": "processor"}))
         dialog.resize(dialog.minimumSize())
         QApplication.processEvents()
         assert dialog.model.widget().width() <= dialog.model.viewport().width()

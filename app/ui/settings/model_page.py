@@ -29,14 +29,15 @@ _WHY = {
     ),
     "unknown": QT_TRANSLATE_NOOP("Precision", "{precision} is in use, the usual one here."),
 }
-_NO_INT8 = {
+_REFUSED = {
     "processor": QT_TRANSLATE_NOOP(
         "Precision", "It cannot be used here: it needs Linux and a processor with fast products of 8-bit numbers."
     ),
     "matrices": QT_TRANSLATE_NOOP(
         "Precision", "It cannot be used with this model, whose matrices cannot be cut into groups of 8-bit weights."
     ),
-    "gpu": QT_TRANSLATE_NOOP("Precision", "It cannot be used on a GPU."),
+    "library": QT_TRANSLATE_NOOP("Precision", "On a GPU it needs the package bitsandbytes."),
+    "old gpu": QT_TRANSLATE_NOOP("Precision", "It needs an NVIDIA GPU of the RTX 30 series or later."),
 }
 
 
@@ -104,15 +105,17 @@ class ModelPage(Page):
     def _show_eight_bits(self, choice: Choice | None) -> None:
         control = self.rows["precision"].control
         assert isinstance(control, ChoiceControl)
-        why_not = translate("Precision", _NO_INT8[choice.no_int8]) if choice is not None and choice.no_int8 else ""
+        reasons_of = choice.refused if choice is not None else {}
+        refused = {name: translate("Precision", _REFUSED[why]) for name, why in reasons_of.items()}
         for precision in ("int8", "int4"):
-            control.refuse(precision, why_not)
+            control.refuse(precision, refused.get(precision, ""))
+        reasons = {why: ", ".join(name for name in refused if refused[name] == why) for why in refused.values()}
         said = self.tr(
             "int8 takes half the memory of bfloat16, int4 a third, and they are the fastest where the processor is "
             "made for them. But these are not the model's own numbers any more: the text may be another, and a little "
             "worse."
         )
-        self.eight.setText(f"{said} {why_not}".strip())
+        self.eight.setText(" ".join([said, *(f"{names}: {why}" for why, names in reasons.items())]))
 
     def _about(self, found: Measured | None) -> str:
         if found is None:

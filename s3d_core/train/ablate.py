@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -50,6 +51,7 @@ class Arm:
         skips: counts it is measured at.
         against: the arm its differences are taken from.
         continued: begins at the adapter given with --from instead of an untrained one.
+        join: such a term between the slots is trained anew, and nothing else; None for all that an adapter holds.
     """
 
     title: str
@@ -64,6 +66,26 @@ class Arm:
     skips: tuple[int, ...] = (12,)
     against: str = "base"
     continued: bool = False
+    join: Literal["coherence", "sampler"] | None = None
+
+
+class SamplerHead(torch.nn.Module):
+    """A perceptron of two layers sees a slot's draft row and its parent, and what it finds is added to the row.
+
+    Kin: the sampler of arXiv:2507.11851. The model's own head makes logits of it.
+    """
+
+    def __init__(self, hidden: int):
+        super().__init__()
+        self.first, self.second = torch.nn.Linear(2 * hidden, hidden), torch.nn.Linear(hidden, hidden)
+        self.norm = torch.nn.LayerNorm(hidden)
+        torch.nn.init.zeros_(self.second.weight)
+        torch.nn.init.zeros_(self.second.bias)
+
+    def forward(self, adapter, rows, parents, children, heads):
+        """As `objective.Term` has it."""
+        seen = torch.cat([parents, rows[..., None, :].expand_as(parents)], dim=-1)
+        return self.second(self.norm(torch.nn.functional.silu(self.first(seen)))) @ heads.transpose(-1, -2)
 
 
 def _only(origin: str) -> Callable[[list[dict]], list[dict]]:
@@ -108,6 +130,8 @@ ARMS = {
     "rank-96": Arm("rank 96", {"rank": 96}),
     "quarter": Arm("a quarter of the corpus", chats=lambda chats: chats[: len(chats) // 4]),
     "steep": Arm("slots weigh 1, 0.5, 0.25, 0.12", slot_weights=(1.0, 0.5, 0.25, 0.12, 0.06)),
+    "coherence": Arm("shipped adapter, its coherence term anew", continued=True, join="coherence"),
+    "sampler": Arm("shipped adapter, a sampler head in its place", continued=True, join="sampler", against="coherence"),
     "few-anchors": Arm("half the anchors, twice the steps", {"blocks": 0.5, "steps": 2}),
     "many-anchors": Arm("twice the anchors, half the steps", {"blocks": 2, "steps": 0.5}),
 }
@@ -127,14 +151,24 @@ class ArmTrainer(Trainer):
                 known = begin.to(torch.float32, target.device).tensors()
                 # An arm of one skip count keeps fewer layers than the adapter was made for.
                 for name, parameter in self.parameters.items():
-                    parameter.copy_(known[name])
+                    if arm.join is None or not name.startswith("coherence."):
+                        parameter.copy_(known[name])
             if arm.shared_mask:
                 self.adapter.masks[1:] = self.adapter.masks[:1]
         if arm.shared_mask:
             self.adapter.masks.register_hook(lambda grad: grad.sum(0, keepdim=True).expand_as(grad))
         for name, parameter in self.parameters.items():
-            if name.startswith("layers.") and name.split(".")[2] not in arm.linears:
+            other = name.startswith("layers.") and name.split(".")[2] not in arm.linears
+            if other or (arm.join is not None and not name.startswith("coherence.")):
                 parameter.requires_grad_(False)
+        if arm.join == "sampler":
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(settings.seed)
+                self.term = SamplerHead(target.embedding.shape[1]).to(target.device)
+            for name, parameter in self.term.named_parameters():
+                self.parameters[f"sampler.{name}"] = parameter
+                for kind in ("first", "second"):
+                    self.moments[f"{kind}.sampler.{name}"] = torch.zeros_like(parameter)
 
     def kept(self, skipped: int) -> tuple[int, ...]:
         kept = self.target.kept_layers(skipped)
@@ -163,7 +197,7 @@ def measure(trainer: ArmTrainer, found: Sequence[Exam], skips: Sequence[int]) ->
     """Accepted tokens of every exam, in a tree and in a chain, by skip count."""
     result: dict[str, dict] = {}
     for skipped in skips:
-        tree, chain = accepted(trainer.target, trainer.adapter, found, trainer.kept(skipped), (_TREE, 1))
+        tree, chain = accepted(trainer.target, trainer.adapter, found, trainer.kept(skipped), (_TREE, 1), trainer.term)
         result[str(skipped)] = {"tree": tree, "chain": chain}
     return result
 

@@ -10,7 +10,7 @@ Kin: BiTA (arXiv:2401.12522), PaSS (arXiv:2311.13581), "Your LLM Knows the Futur
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -28,6 +28,20 @@ SLOT_WEIGHTS = (1.0, 0.8, 0.6, 0.5, 0.4, 0.3, 0.3, 0.3)
 _VOCABULARY_CHUNK = 128
 # As many of each slot's best tokens as a draft tree is built from.
 _CANDIDATES = 16
+
+
+# What joins a slot to its parent: (adapter, draft rows `[..., hidden]`, embeddings of parents `[..., parents, hidden]`
+# and of children `[..., k, hidden]`, the output head's rows of the children) to `[..., parents, k]`, which is added to
+# the children's logits.
+Term = Callable[[Adapter, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def coherence(
+    adapter: Adapter, rows: torch.Tensor, parents: torch.Tensor, children: torch.Tensor, heads: torch.Tensor
+) -> torch.Tensor:
+    """The `Term` that adapters hold (see `s3d_core.coherence`)."""
+    context = (parents @ adapter.parent) * (1 + rows @ adapter.gate)[..., None, :]
+    return context @ (children @ adapter.child).transpose(-1, -2)
 
 
 @dataclass
@@ -184,6 +198,7 @@ def loss(
     slots: int,
     support: Support,
     slot_weights: Sequence[float] = SLOT_WEIGHTS,
+    term: Term = coherence,
 ) -> torch.Tensor:
     """Mean loss over the blocks at `anchors`; slots past the end of the sequence count nothing."""
     rows = draft_rows(target, adapter, teacher, anchors, kept, slots)
@@ -201,9 +216,8 @@ def loss(
     # Row i of a block sits at n+i and guesses token n+i+1, whose true parent is token n+i. The first
     # slot sees its parent, so it needs no term; and the rows are not bent for the term's sake.
     later = rows.detach()[:, 1:]
-    context = (target.embed(teacher.ids[at[:, 1:]]).float() @ adapter.parent) * (1 + later @ adapter.gate)
+    parents = target.embed(teacher.ids[at[:, 1:]]).float()[..., None, :]
     places, logits, wanted = (t.unflatten(0, at.shape)[:, 1:] for t in (places, logits, wanted))
-    children = support.embedding[places] @ adapter.child
-    joint = logits + torch.einsum("nsr,nskr->nsk", context, children)
+    joint = logits + term(adapter, later, parents, support.embedding[places], support.head[places]).squeeze(-2)
     coherent = -(wanted.softmax(-1) * joint.log_softmax(-1)).sum(-1)
     return bare + COHERENCE_WEIGHT * (coherent * weights[:, 1:]).sum()

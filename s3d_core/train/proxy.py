@@ -18,7 +18,7 @@ from s3d_core.garden import TOP_K
 from s3d_core.layer import as_tensor
 from s3d_core.recall import Recall
 from s3d_core.target import Target
-from s3d_core.train.objective import Teacher, draft_rows, teach
+from s3d_core.train.objective import Teacher, Term, coherence, draft_rows, teach
 from s3d_core.tree import Tree, best_first
 
 # As good as every token of a reply has to be the model's first choice; two precisions may part at near ties.
@@ -64,12 +64,14 @@ def accepted(
     found: Sequence[Exam],
     kept: tuple[int, ...],
     sizes: Sequence[int],
+    term: Term = coherence,
 ) -> list[list[list[int]]]:
     """Drafted tokens that would have been accepted, by size, exam and place.
 
     Args:
         kept: the layers that draft.
         sizes: of trees; 1 is a chain.
+        term: what joins the slots.
     """
     weights = adapter.calibration.float().cpu().numpy()
     results: list[list[list[int]]] = [[] for _ in sizes]
@@ -81,13 +83,15 @@ def accepted(
             known = torch.arange(target.head.shape[0], device=target.device)
         logits, places = (rows @ rows_of(target.head, known).float().T).topk(min(TOP_K, len(known)), dim=-1)
         tokens = known[places]
-        pairs = _pairs(target, adapter, rows, tokens)
+        embedded = target.embed(tokens).float()
+        heads = as_tensor(target.head)[tokens[:, 1:]].float()
+        pairs = term(adapter, rows[:, 1:], embedded[:, :-1], embedded[:, 1:], heads).cpu().numpy()
         counts: list[list[int]] = [[] for _ in sizes]
         for place, anchor in enumerate(exam.anchors.tolist()):
             drafted = Candidates(
                 logits[place].cpu().numpy(),
                 tokens[place].cpu().numpy(),
-                None if pairs is None else pairs[place],
+                pairs[place] if len(pairs[place]) else None,
                 Recall(),
                 (),
                 weights,
@@ -108,12 +112,3 @@ def held(tree: Tree, truth: Sequence[int]) -> int:
             return count
         node = children[node, token]
     return len(truth)
-
-
-def _pairs(target: Target, adapter: Adapter, rows: torch.Tensor, tokens: torch.Tensor) -> np.ndarray | None:
-    """The coherence term `[places, slots - 1, k, k]`, as `coherence.Coherence` has it for one place."""
-    if tokens.shape[1] == 1:
-        return None
-    embedded = target.embed(tokens).float()
-    parents = (embedded[:, :-1] @ adapter.parent) * (1 + rows[:, 1:] @ adapter.gate)[:, :, None]
-    return (parents @ (embedded[:, 1:] @ adapter.child).transpose(2, 3)).cpu().numpy()

@@ -24,7 +24,7 @@ from s3d_core.layer import LINEARS
 from s3d_core.target import Target
 from s3d_core.train.corpus import frequent_tokens
 from s3d_core.train.memory import anchors_at_once
-from s3d_core.train.objective import SLOT_WEIGHTS, Support, Teacher, loss, teach
+from s3d_core.train.objective import SLOT_WEIGHTS, Support, Teacher, Term, coherence, loss, teach
 
 _SAMPLED_TOKENS = 1024
 STATE, PROGRESS = "state.safetensors", "progress.json"
@@ -118,6 +118,7 @@ class Trainer:
     Attributes:
         most_per_chat: anchors of one chat a step at most; all of a chat are used before another is drawn.
         slot_weights: what each slot counts in the loss.
+        term: what joins the slots.
 
     Raises:
         TrainingError: the corpus is too small, or the checkpoint cannot be used.
@@ -125,6 +126,7 @@ class Trainer:
 
     most_per_chat = 1_000_000
     slot_weights: Sequence[float] = SLOT_WEIGHTS
+    term: Term = staticmethod(coherence)
 
     def __init__(
         self, target: Target, chats: Sequence[dict], settings: TrainSettings, folder: Path, keep_bytes: int = 0
@@ -185,7 +187,7 @@ class Trainer:
             teacher = self.teacher(index)
             for first in range(0, len(anchors), most):
                 at = torch.tensor(anchors[first : first + most], device=self.target.device)
-                value = loss(self.target, self.adapter, teacher, at, kept, slots, support, self.slot_weights)
+                value = loss(self.target, self.adapter, teacher, at, kept, slots, support, self.slot_weights, self.term)
                 value *= len(at) / settings.blocks
                 value.backward()
                 total += value.item()

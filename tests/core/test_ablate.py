@@ -83,11 +83,11 @@ def test_only_chats_that_the_model_wrote_greedily_are_asked_about(target):
     assert asked[0].anchors.tolist() == [4, 10, 17, 24, 31, 38]
 
 
-def make(target, name, **changed):
+def make(target, name, begin=None, **changed):
     settings = ablate.settings_of(ablate.ARMS[name], 4, 16, seed=0)
     settings = replace(settings, least_skipped=1, most_skipped=3, rank=4, **changed)
     vocabulary = torch.arange(3, 60)
-    return ablate.ArmTrainer(ablate.ARMS[name], target, chats(6), settings, {}, vocabulary, None)
+    return ablate.ArmTrainer(ablate.ARMS[name], target, chats(6), settings, {}, vocabulary, begin)
 
 
 def trained(trainer):
@@ -109,6 +109,21 @@ def test_one_mask_for_all_slots_stays_one(target):
     assert "masks" in trained(trainer)
     masks = trainer.adapter.masks
     assert torch.equal(masks, masks[:1].expand_as(masks))
+
+
+def test_what_joins_the_slots_is_trained_alone_on_rows_that_are_known(target):
+    begin = random_adapter(target)
+    ways = {name: make(target, name, begin) for name in ("coherence", "sampler")}
+    for name, trainer in ways.items():
+        assert torch.equal(trainer.adapter.masks, begin.masks)
+        assert not trainer.adapter.child.any()
+        first = torch.Generator().manual_seed(0)
+        rows, parents, children = (torch.randn(*shape, 48, generator=first) for shape in ((2, 3), (2, 3, 5), (2, 3, 4)))
+        assert not trainer.term(trainer.adapter, rows, parents, children, children).any()  # neither says anything yet
+        assert {kind.split(".")[0] for kind in trained(trainer)} == {name}
+        found = trainer.term(trainer.adapter, rows, parents, children, children)
+        assert found.shape == (2, 3, 5, 4)
+        assert (found[:, :, :1] != found[:, :, 1:]).any()  # it depends on the parent
 
 
 def test_a_shifted_skip_leaves_out_as_many_layers_elsewhere(target):

@@ -39,8 +39,8 @@ class Metronome:
         """Seconds by which it has come late until now, all together; and of each of our threads the seconds for which
         it ran, and could have run while others had the processors."""
         while True:
-            held = self._page[:]
-            if held[:8] == self._page[:8]:  # else it was being written
+            before, held = self._page[:8], self._page[:]
+            if any(before) and before == held[:8] == self._page[:8]:  # else it was being written
                 break
         _, late, count = struct.unpack_from(_HEAD, held)
         start, step = struct.calcsize(_HEAD), struct.calcsize(_THREAD)
@@ -65,8 +65,10 @@ def _tick(place: str) -> None:
             except OSError:
                 continue  # it has just ended
             threads.append(struct.pack(_THREAD, int(thread), int(ran) / 1e9, int(waited) / 1e9))
-        rest = b"".join(threads)
-        page[: struct.calcsize(_HEAD) + len(rest)] = struct.pack(_HEAD, number, late, len(threads)) + rest
+        written = struct.pack(_HEAD, number, late, len(threads)) + b"".join(threads)
+        page[:8] = bytes(8)  # being written
+        page[8 : len(written)] = written[8:]
+        page[:8] = written[:8]
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ class MemoryReading:
         is_gpu: the numbers are a GPU's.
         total: what there is. ours: what this program holds. others: what everything else holds.
         sentence: one line for the user: what is shown, and why.
+        capability: of a GPU, the version of what it can compute, as NVIDIA counts; (0, 0) where it is not known.
     """
 
     device: str
@@ -44,6 +45,7 @@ class MemoryReading:
     ours: int
     others: int
     sentence: str
+    capability: tuple[int, int] = (0, 0)
 
     @property
     def used(self) -> int:
@@ -123,7 +125,14 @@ class MemoryWatch:
         name = name.decode() if isinstance(name, bytes) else name
         ours = min(self._own_share(device) or own_bytes, memory.used)
         sentence = f"{name}: memory as the driver reports it"
-        return MemoryReading(name, True, memory.total, ours, memory.used - ours, sentence)
+        return MemoryReading(name, True, memory.total, ours, memory.used - ours, sentence, self._capability(device))
+
+    def _capability(self, device) -> tuple[int, int]:
+        try:
+            major, minor = self._nvml.nvmlDeviceGetCudaComputeCapability(device)
+        except self._nvml.NVMLError:
+            return 0, 0
+        return major, minor
 
     def _own_share(self, device) -> int:
         try:

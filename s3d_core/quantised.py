@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 
 from s3d_core.errors import ModelError
+from s3d_core.stats import INT4_CAPABILITY
 
 _BLOCK = 64
 _GROUP = 32
@@ -24,8 +25,6 @@ _GROUP = 32
 _OUTPUTS = 16
 # Rows that are quantised at once: a float32 copy of a whole matrix may be more than is left.
 _AT_ONCE = 2048
-# Of NVIDIA's GPUs: Ampere, the first that multiply bfloat16.
-INT4_CAPABILITY = (8, 0)
 
 
 class Quantised:

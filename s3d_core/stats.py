@@ -10,6 +10,8 @@ USUAL_ROWS = 17
 # With the 2.7 tokens of a usual round and a draft pass of 0.6 plain steps, drafts make a reply 1.7 times as fast where
 # verifying costs no more than a step, and 1.3 times where it costs this many: more than half of the gain is gone.
 SLOW_VERIFY = 1.5
+# Of NVIDIA's GPUs that hold weights in int4: Ampere, the first that multiply bfloat16.
+INT4_CAPABILITY = (8, 0)
 
 
 @dataclass(frozen=True)

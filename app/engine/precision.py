@@ -16,6 +16,7 @@ from app.models.fit import USUAL_CONTEXT, Verdict, estimate
 from app.models.precision import AUTO, OWN, Choice, Machine, Measured
 from app.models.shape import Shape
 from s3d_core.errors import ModelError
+from s3d_core.stats import INT4_CAPABILITY
 
 log = logging.getLogger(__name__)
 
@@ -119,8 +120,6 @@ def opened(choice: Choice, load):
 
 def _refused_by_gpu(gpu) -> dict[str, str]:
     import torch
-
-    from s3d_core.quantised import INT4_CAPABILITY
 
     refused = {} if find_spec("bitsandbytes") else {"int8": "library"}
     if torch.cuda.get_device_capability(gpu) < INT4_CAPABILITY:

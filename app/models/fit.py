@@ -16,6 +16,7 @@ from app.hardware import MemoryReading
 from app.models.shape import Shape
 from s3d_core.errors import ModelError
 from s3d_core.settings import MAX_TREE_SIZE
+from s3d_core.stats import INT4_CAPABILITY
 
 # Bytes a number of the layers' matrices; int4 has a scale and a least value of two bytes each for 32, nf4 a scale of
 # four bytes for 64.
@@ -145,7 +146,7 @@ def estimate(shape: Shape, precision: str, context: int | None, memory: MemoryRe
     fit = _sizes(shape, Choice(precision, context), memory, adapter)
     if fit.verdict is not Verdict.WONT_FIT:
         return fit
-    others = [_sizes(shape, choice, memory, adapter) for choice in _nearer(fit.choice, memory.is_gpu)]
+    others = [_sizes(shape, choice, memory, adapter) for choice in _nearer(fit.choice, memory)]
     for wanted in (Verdict.FITS, Verdict.TIGHT):
         for other in others:
             if other.verdict is wanted:
@@ -210,10 +211,14 @@ def _cpu_flags() -> frozenset[str]:
     return frozenset(next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), ()))
 
 
-def _nearer(choice: Choice, is_gpu: bool) -> Iterator[Choice]:
+def _nearer(choice: Choice, memory: MemoryReading) -> Iterator[Choice]:
     """Other choices, the nearest first: half the bits lose less than half the context."""
     contexts = [c for c in CONTEXTS if c < choice.context]
-    usual = ("float32", "bfloat16", "nf4") if is_gpu and find_spec("bitsandbytes") else ("float32", "bfloat16")
+    usual = ["float32", "bfloat16"]
+    if memory.is_gpu and memory.capability >= INT4_CAPABILITY:
+        usual.append("int4")
+    if memory.is_gpu and find_spec("bitsandbytes"):
+        usual.append("nf4")
     smaller = [p for p in usual if PRECISIONS[p] < PRECISIONS[choice.precision]]
     yield from (Choice(precision, choice.context) for precision in smaller)
     for context in contexts:

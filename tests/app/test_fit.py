@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -105,12 +106,15 @@ def test_few_bits_are_for_the_layers_alone_and_leave_the_rest_as_it_is(monkeypat
     on_the_host = estimate(shape, "nf4", 4096, memory(24))  # it is made of the model in float32 there
     assert on_the_host.weights == 4 * shape.parameters
 
-    # Where the library is there, a GPU that is too small for 16 bits is told of four.
+    # A GPU that is too small for 16 bits is told of four, where it or the library has them.
     small = memory(8.5, gpu=True)
+    able = replace(small, capability=(8, 6))
     monkeypatch.setattr(fit, "find_spec", lambda name: object())
     assert estimate(shape, "bfloat16", 4096, small).nearest == Choice("nf4", 4096)
+    assert estimate(shape, "bfloat16", 4096, able).nearest == Choice("int4", 4096)
     monkeypatch.setattr(fit, "find_spec", lambda name: None)
-    assert estimate(shape, "bfloat16", 4096, small).nearest is None
+    assert estimate(shape, "bfloat16", 4096, able).nearest == Choice("int4", 4096)
+    assert estimate(shape, "bfloat16", 4096, replace(small, capability=(7, 5))).nearest is None
 
 
 @pytest.mark.parametrize("packs", [True, False])

@@ -27,6 +27,7 @@ def driver(**changes) -> types.ModuleType:
         "nvmlDeviceGetMemoryInfo": lambda device: types.SimpleNamespace(total=24 * GIB, used=10 * GIB, free=14 * GIB),
         "nvmlDeviceGetName": lambda device: "NVIDIA Test",
         "nvmlDeviceGetComputeRunningProcesses": lambda device: [],
+        "nvmlDeviceGetCudaComputeCapability": lambda device: (8, 6),
     }
     for name, part in {**parts, **changes}.items():
         setattr(module, name, part)
@@ -56,6 +57,12 @@ def test_what_the_driver_knows_of_us_is_ours(use):
     reading = watch.read()
     assert reading.is_gpu
     assert (reading.total, reading.ours, reading.others, reading.free) == (24 * GIB, 3 * GIB, 7 * GIB, 14 * GIB)
+
+
+def test_what_a_gpu_can_compute_is_told_where_the_driver_knows_it(use):
+    assert use(driver()).read().capability == (8, 6)
+    unknown = use(driver(nvmlDeviceGetCudaComputeCapability=failing)).read()
+    assert (unknown.is_gpu, unknown.capability) == (True, (0, 0))
 
 
 def test_where_the_driver_does_not_tell_our_own_sum_is_used(use):

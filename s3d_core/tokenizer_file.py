@@ -55,7 +55,8 @@ class _Files:
 
     def of(self, path: str) -> Any:
         if path not in self._read:
-            self._read[path] = json_steps.loads(Path(path).read_text(encoding="utf-8"))
+            # Not `read_text`, whose search for line ends would hold Python's lock for as long as a frame may take.
+            self._read[path] = json_steps.loads(Path(path).read_bytes().decode())
         return self._read[path]
 
 

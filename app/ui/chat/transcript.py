@@ -95,15 +95,35 @@ class Transcript(QScrollArea):
         return list(self._turns)
 
     def show_turns(self, turns: list[Turn], at: Message | None = None, offset: int | None = None) -> None:
-        """Show a branch: its end, or the message `at`, near the top or `offset` pixels below it."""
-        self.clear()
-        self._turns = list(turns)
-        self._heights = [self._estimate(turn.message) for turn in turns]
-        self._first = len(turns)
+        """Show a branch: its end, or the message `at`, near the top or `offset` pixels below it.
+
+        What it begins with that is here already stays: a reply is not made anew because the one behind it went away.
+        """
+        same = self._in_common(turns)
+        while self._first + len(self._shown) > same and self._shown:
+            self._drop(self._shown.pop())
+        self._turns = self._turns[:same] + turns[same:]
+        self._heights = self._heights[:same] + [self._estimate(turn.message) for turn in turns[same:]]
+        if not self._shown:
+            self._first = len(turns)
+        self._anchor = None
+        self._size_spacers()
+        self._mark_last()
         place = next((index for index, turn in enumerate(turns) if turn.message is at), None)
         if place is not None:
             self._anchor = (place, _GAP if offset is None else offset)
         self._fill()
+
+    def _in_common(self, turns: list[Turn]) -> int:
+        """With how many equal turns this branch and the one shown begin; the last one shown may be half of a reply."""
+        same = 0
+        for old, new in zip(self._turns[:-1], turns, strict=False):
+            alike = old.message is new.message and (old.place, old.branches) == (new.place, new.branches)
+            is_half = old.message.role == "assistant" and old.message.stop_reason is None
+            if not alike or is_half:
+                break
+            same += 1
+        return same
 
     def offset_of(self, message: Message) -> int | None:
         """How far a message that is shown is below the top edge, in pixels."""

@@ -8,33 +8,30 @@ from app.ui.chat.message import Turn
 from app.ui.chat.transcript import Transcript
 
 
-def turns_of(*places: int, ended: bool = True) -> list[Turn]:
-    """A branch whose second message is the n-th of three, and so many messages behind it."""
-    place, behind = places
+def branch_of(place: int, behind: int, ended: bool = True) -> list[Turn]:
+    """A question, the n-th of its three answers, and what follows until so many messages stand behind the question."""
     messages = [Message(1, None, "user", [("Why?", False)])]
-    messages += [
-        Message(10 * place + i, 1, ("assistant", "user")[i % 2], [(f"Answer {i}. " * 20, i % 3 == 0)])
-        for i in range(behind)
-    ]
-    for message in messages:
-        if message.role == "assistant":
-            message.stop_reason = "stop"
+    for i in range(behind):
+        role = ("assistant", "user")[i % 2]
+        messages.append(Message(10 * place + i, 1, role, [(f"Part {i} of {place}. " * 20, i % 3 == 0)]))
+        if role == "assistant":
+            messages[-1].stop_reason = "stop"
     if not ended:
         messages[-1].stop_reason = None
     return [Turn(message, place if i == 1 else 1, 3 if i == 1 else 1) for i, message in enumerate(messages)]
 
 
 def look_of(transcript: Transcript) -> list[tuple]:
-    views = transcript.messages
+    """What can be seen and clicked of each message, the last one first."""
     return [
         (
             view.turn.message.id,
             view.foot.isHidden(),
             view.foot.isEnabled(),
-            [t.toPlainText() for t in view.findChildren(FlowText)],
+            [part.toPlainText() for part in view.findChildren(FlowText)],
         )
-        for view in views
-    ] + [len(transcript.turns)]
+        for view in reversed(transcript.messages)
+    ]
 
 
 def test_a_branch_that_begins_like_the_one_shown_keeps_its_messages(qtbot):
@@ -42,7 +39,7 @@ def test_a_branch_that_begins_like_the_one_shown_keeps_its_messages(qtbot):
     qtbot.addWidget(transcript)
     transcript.resize(900, 5000)
     transcript.show()
-    long = turns_of(1, 7)
+    long = branch_of(1, 7)
     transcript.show_turns(long)
     before = transcript.messages
     shorter = [Turn(turn.message, turn.place, turn.branches) for turn in long[:6]]
@@ -60,9 +57,9 @@ def test_a_branch_that_begins_like_the_one_shown_keeps_its_messages(qtbot):
 
 @pytest.mark.parametrize("height", [300, 3000])
 def test_what_is_shown_does_not_depend_on_what_was_shown_before(qtbot, height):
-    branches = [turns_of(1, 7), turns_of(1, 3), [], turns_of(2, 5), turns_of(2, 6, ended=False), turns_of(1, 12)]
+    branches = [branch_of(1, 7), branch_of(1, 3), [], branch_of(2, 5), branch_of(2, 6, ended=False), branch_of(1, 12)]
     long = branches[0]
-    branches += [long, long[:4], long[:5], long, long[:2], [*long[:3], *turns_of(2, 4)[2:]]]
+    branches += [long, long[:4], long[:5], long, long[:2], [*long[:3], *branch_of(2, 4)[2:]]]
     transcript = Transcript()
     transcript.resize(900, height)
     qtbot.addWidget(transcript)
@@ -74,8 +71,11 @@ def test_what_is_shown_does_not_depend_on_what_was_shown_before(qtbot, height):
         qtbot.addWidget(fresh)
         fresh.show()
         fresh.show_turns(branch)
-        qtbot.wait(30)
-        seen, wanted = look_of(transcript), look_of(fresh)
-        count = min(len(seen), len(wanted)) - 1
-        assert (seen[-1], seen[-1 - count : -1]) == (wanted[-1], wanted[-1 - count : -1])
-        assert transcript.verticalScrollBar().value() == transcript.verticalScrollBar().maximum()
+        bar = transcript.verticalScrollBar()
+        qtbot.waitUntil(lambda bar=bar: bar.value() == bar.maximum())
+        shown = [view.turn.message for view in transcript.messages]
+        assert shown == [turn.message for turn in branch[len(branch) - len(shown) :]]
+        assert bool(shown) == bool(branch)
+        # How far ahead messages are made depends on what is known of their heights.
+        for seen, wanted in zip(look_of(transcript), look_of(fresh), strict=False):
+            assert seen == wanted

@@ -206,8 +206,11 @@ def stop_tokens(tokenizer, config, generation=None) -> frozenset[int]:
     for source in (generation, config, tokenizer):
         eos = getattr(source, "eos_token_id", None)
         found += eos if isinstance(eos, (list, tuple)) else [eos]
-    vocabulary = tokenizer.get_vocab()
-    found += [vocabulary.get(name) for name in _TURN_ENDS]
+    # One by one: a dictionary of the whole vocabulary would be made with Python's lock held, while a window waits.
+    for name in _TURN_ENDS:
+        token = tokenizer.convert_tokens_to_ids(name)
+        if token is not None and tokenizer.convert_ids_to_tokens(token) == name:  # else it stands for unknown words
+            found.append(token)
     # What else a damaged file may hold is no token.
     return frozenset(token for token in found if type(token) is int)
 

@@ -214,6 +214,16 @@ def test_every_known_end_of_turn_ends_a_reply(folder):
     assert stop_tokens(tokenizer, source) == {end}
 
 
+def test_an_unknown_end_of_turn_is_not_the_token_of_unknown_words(folder, monkeypatch):
+    """Neither is the whole vocabulary asked for, which keeps a window waiting for as long as three frames take."""
+    tokenizer = read(folder).tokenizer
+    tokenizer.add_special_tokens({"unk_token": "<unk>", "additional_special_tokens": ["<|end|>"]})
+    end = tokenizer.convert_tokens_to_ids("<|end|>")
+    assert tokenizer.convert_tokens_to_ids("<|im_end|>") == tokenizer.unk_token_id
+    monkeypatch.setattr(type(tokenizer), "get_vocab", lambda self: pytest.fail("the whole vocabulary"))
+    assert stop_tokens(tokenizer, type("Config", (), {"eos_token_id": None})) == {end}
+
+
 # GGUF files.
 
 

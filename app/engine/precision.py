@@ -123,7 +123,7 @@ def _refused_by_gpu(gpu) -> dict[str, str]:
 
     refused = {} if find_spec("bitsandbytes") else {"int8": "library"}
     if torch.cuda.get_device_capability(gpu) < INT4_CAPABILITY:
-        refused["int4"] = "old gpu"
+        refused["int4"] = "capability"
     return refused
 
 

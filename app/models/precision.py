@@ -40,7 +40,7 @@ REFUSED = {
     "processor": "it needs Linux and a processor with fast products of 8-bit numbers",
     "matrices": "this model's matrices cannot be cut into groups of 8-bit weights",
     "library": "on a GPU it needs the package bitsandbytes",
-    "old gpu": "it needs an NVIDIA GPU of the RTX 30 series or later",
+    "capability": "it needs an NVIDIA GPU of the RTX 30 series or later",
 }
 
 Milliseconds = Annotated[float, Field(gt=0, lt=1e7, allow_inf_nan=False)]

@@ -221,8 +221,8 @@ def test_a_precision_that_was_asked_for_is_taken_unmeasured(home, tiny_model, co
     [
         ((8, 9), True, {}),
         ((8, 0), False, {"int8": "library"}),
-        ((7, 5), True, {"int4": "old gpu"}),
-        ((6, 1), False, {"int8": "library", "int4": "old gpu"}),
+        ((7, 5), True, {"int4": "capability"}),
+        ((6, 1), False, {"int8": "library", "int4": "capability"}),
     ],
 )
 def test_what_a_gpu_cannot_hold_is_told_by_precision(tiny_model, monkeypatch, capability, library, refused):

@@ -131,7 +131,7 @@ def test_eight_bits_cannot_be_chosen_where_they_cannot_be_used(opened, qtbot, re
 
 
 def test_on_a_gpu_each_of_the_two_has_its_own_reason(opened):
-    _, dialog = opened(Choice("auto", "gpu", None, {"int8": "library", "int4": "old gpu"}))
+    _, dialog = opened(Choice("auto", "gpu", None, {"int8": "library", "int4": "capability"}))
     model = dialog.model.rows["precision"].control.box.model()
     assert [model.item(row).toolTip() for row in (3, 4)] == [
         "On a GPU it needs the package bitsandbytes.",

@@ -37,7 +37,7 @@ _REFUSED = {
         "Precision", "It cannot be used with this model, whose matrices cannot be cut into groups of 8-bit weights."
     ),
     "library": QT_TRANSLATE_NOOP("Precision", "On a GPU it needs the package bitsandbytes."),
-    "old gpu": QT_TRANSLATE_NOOP("Precision", "It needs an NVIDIA GPU of the RTX 30 series or later."),
+    "capability": QT_TRANSLATE_NOOP("Precision", "It needs an NVIDIA GPU of the RTX 30 series or later."),
 }
 
 

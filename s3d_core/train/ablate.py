@@ -85,7 +85,7 @@ class SamplerHead(torch.nn.Module):
     def forward(self, adapter, rows, parents, children, heads):
         """As `objective.Term` has it."""
         seen = torch.cat([parents, rows[..., None, :].expand_as(parents)], dim=-1)
-        return self.second(self.norm(torch.nn.functional.silu(self.first(seen)))) @ heads.transpose(-1, -2)
+        return self.second(self.norm(torch.nn.functional.silu(self.first(seen)))) @ heads().transpose(-1, -2)
 
 
 def _only(origin: str) -> Callable[[list[dict]], list[dict]]:

@@ -31,13 +31,17 @@ _CANDIDATES = 16
 
 
 # What joins a slot to its parent: (adapter, draft rows `[..., hidden]`, embeddings of parents `[..., parents, hidden]`
-# and of children `[..., k, hidden]`, the output head's rows of the children) to `[..., parents, k]`, which is added to
-# the children's logits.
-Term = Callable[[Adapter, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+# and of children `[..., k, hidden]`, what gathers the output head's rows of the children) to `[..., parents, k]`, which
+# is added to the children's logits.
+Term = Callable[[Adapter, torch.Tensor, torch.Tensor, torch.Tensor, Callable[[], torch.Tensor]], torch.Tensor]
 
 
 def coherence(
-    adapter: Adapter, rows: torch.Tensor, parents: torch.Tensor, children: torch.Tensor, heads: torch.Tensor
+    adapter: Adapter,
+    rows: torch.Tensor,
+    parents: torch.Tensor,
+    children: torch.Tensor,
+    heads: Callable[[], torch.Tensor],
 ) -> torch.Tensor:
     """The `Term` that adapters hold (see `s3d_core.coherence`)."""
     context = (parents @ adapter.parent) * (1 + rows @ adapter.gate)[..., None, :]
@@ -218,6 +222,7 @@ def loss(
     later = rows.detach()[:, 1:]
     parents = target.embed(teacher.ids[at[:, 1:]]).float()[..., None, :]
     places, logits, wanted = (t.unflatten(0, at.shape)[:, 1:] for t in (places, logits, wanted))
-    joint = logits + term(adapter, later, parents, support.embedding[places], support.head[places]).squeeze(-2)
+    added = term(adapter, later, parents, support.embedding[places], lambda: support.head[places])
+    joint = logits + added.squeeze(-2)
     coherent = -(wanted.softmax(-1) * joint.log_softmax(-1)).sum(-1)
     return bare + COHERENCE_WEIGHT * (coherent * weights[:, 1:]).sum()

@@ -7,6 +7,7 @@ places, so that differences are clearer than in real decoding; what is recalled 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -84,7 +85,7 @@ def accepted(
         logits, places = (rows @ rows_of(target.head, known).float().T).topk(min(TOP_K, len(known)), dim=-1)
         tokens = known[places]
         embedded = target.embed(tokens).float()
-        heads = as_tensor(target.head)[tokens[:, 1:]].float()
+        heads = partial(_head_rows, target, tokens[:, 1:])
         pairs = term(adapter, rows[:, 1:], embedded[:, :-1], embedded[:, 1:], heads).cpu().numpy()
         counts: list[list[int]] = [[] for _ in sizes]
         for place, anchor in enumerate(exam.anchors.tolist()):
@@ -112,3 +113,7 @@ def held(tree: Tree, truth: Sequence[int]) -> int:
             return count
         node = children[node, token]
     return len(truth)
+
+
+def _head_rows(target: Target, tokens: torch.Tensor) -> torch.Tensor:
+    return as_tensor(target.head)[tokens].float()

@@ -114,14 +114,15 @@ def test_one_mask_for_all_slots_stays_one(target):
 def test_what_joins_the_slots_is_trained_alone_on_rows_that_are_known(target):
     begin = random_adapter(target)
     ways = {name: make(target, name, begin) for name in ("coherence", "sampler")}
+    first = torch.Generator().manual_seed(0)
+    rows, parents, children = (torch.randn(*shape, 48, generator=first) for shape in ((2, 3), (2, 3, 5), (2, 3, 4)))
+    given = rows, parents, children, lambda: children
     for name, trainer in ways.items():
         assert torch.equal(trainer.adapter.masks, begin.masks)
         assert not trainer.adapter.child.any()
-        first = torch.Generator().manual_seed(0)
-        rows, parents, children = (torch.randn(*shape, 48, generator=first) for shape in ((2, 3), (2, 3, 5), (2, 3, 4)))
-        assert not trainer.term(trainer.adapter, rows, parents, children, children).any()  # neither says anything yet
+        assert not trainer.term(trainer.adapter, *given).any()  # neither says anything yet
         assert {kind.split(".")[0] for kind in trained(trainer)} == {name}
-        found = trainer.term(trainer.adapter, rows, parents, children, children)
+        found = trainer.term(trainer.adapter, *given)
         assert found.shape == (2, 3, 5, 4)
         assert (found[:, :, :1] != found[:, :, 1:]).any()  # it depends on the parent
 

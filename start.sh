@@ -81,8 +81,8 @@ check_all() {
     "$venv_python" -m ruff check . || failed=$?
     "$venv_python" -m ruff format --check . || failed=$?
     "$venv_python" -m mypy || failed=$?
-    # Without a test run, pytest's code 5, this fails too.
-    "$venv_python" -m pytest "$@" || failed=$?
+    # A process for each core, where the memory for it may be had. Without a test run, pytest's code 5, this fails too.
+    "$venv_python" -m pytest -n logical --maxprocesses 4 --dist worksteal "$@" || failed=$?
     return "$failed"
 }
 

@@ -5,7 +5,8 @@ from fnmatch import fnmatch
 # Modules that something names in passing. Each is used by tests, tools, or for tasks that are not ours.
 MODULES = [
     *("scipy", "networkx", "sklearn", "pandas", "matplotlib", "torchvision", "torchaudio", "tensorboard"),
-    *("pytest", "_pytest", "pytestqt", "hypothesis", "mypy", "ruff", "pip", "setuptools", "_distutils_hack", "wheel"),
+    *("pytest", "_pytest", "pytestqt", "xdist", "execnet", "hypothesis", "mypy", "ruff"),
+    *("pip", "setuptools", "_distutils_hack", "wheel"),
     *("PyInstaller", "IPython", "tkinter", "_tkinter", "rich", "typer", "hf_xet", "pygments.formatters.img"),
     # Pillow draws the picture of a sweep, as PNG.
     *("PIL._avif", "PIL._webp", "PIL._imagingcms", "PIL._imagingtk", "PIL.ImageQt", "PIL.ImageTk", "PIL.ImageCms"),

@@ -11,7 +11,7 @@ import pytest
 
 from app.models import embedded
 
-pytest_plugins = ["hub.fixtures"]
+pytest_plugins = ["alone", "hub.fixtures"]
 
 if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # else Qt ends the whole run

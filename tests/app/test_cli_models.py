@@ -4,12 +4,14 @@ import subprocess
 import sys
 import time
 
+import pytest
 from hub.fixtures import NAME
 from hub.models import gguf
 
 from app.models import embedded
 
 
+@pytest.mark.alone
 def test_help_comes_at_once_and_names_every_command(s3d):
     began = time.monotonic()
     done = s3d("--help")

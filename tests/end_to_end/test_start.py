@@ -168,6 +168,7 @@ def test_an_environment_whose_making_was_interrupted_is_made_anew(prepare, monke
     assert prepare.venv_works()
 
 
+@pytest.mark.alone
 def test_the_second_start_goes_straight_to_the_command(prepare, venv, checkout):
     prepare.mark_done("packages")
     package = checkout / "app"

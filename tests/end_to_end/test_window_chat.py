@@ -49,6 +49,7 @@ def send(window, qtbot, text: str) -> None:
     qtbot.keyClick(field, Qt.Key.Key_Return)
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_a_chat_with_moving_sliders_stop_and_close(window, qtbot, record_property):
     assert window.link.plain_ms

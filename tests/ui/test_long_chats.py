@@ -59,6 +59,7 @@ def scroll(transcript, pixels: int) -> None:
     QApplication.processEvents()
 
 
+@pytest.mark.alone
 def test_a_thousand_messages_open_within_a_second_of_work(long_window, qtbot, record_property):
     transcript = long_window.chat.transcript
     worked, walked = time.process_time(), time.perf_counter()

@@ -57,6 +57,7 @@ def start(tmp_path, script=SCRIPT, **environment) -> subprocess.CompletedProcess
     return subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, timeout=60)
 
 
+@pytest.mark.alone
 def test_the_window_is_visible_within_three_seconds_and_closes_cleanly(tmp_path, record_property):
     done = start(tmp_path)
     assert done.returncode == 0, done.stderr

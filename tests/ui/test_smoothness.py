@@ -97,6 +97,7 @@ class GapMeter:
         return self.own_ms < WORST_MS and (self.worst_ms < WORST_MS or not self.was_idle)
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.parametrize("drafted", [False, True], ids=["plain text", "drafted tokens shown"])
 def test_the_event_loop_is_never_away_for_50_ms_at_200_tokens_per_second(

@@ -99,8 +99,11 @@ class Engine:
             "defaults", {}
         )
         if self.target.is_packed:
-            # There a row of the verify pass costs about a twentieth of what a token does, with AVX2 a sixth.
-            best["least_probability"] = 0.06 if jit.lanes_at_once() == jit.LANES else 0.16
+            # There a row of the verify pass costs about a twentieth of what a token does.
+            best["least_probability"] = 0.06
+            if jit.lanes_at_once() != jit.LANES:
+                # With AVX2 six rows are multiplied at once, a third dearer than one; each further six cost a step.
+                best["tree_size"] = min(5, best.get("tree_size", 5))
         return DraftSettings(**best)
 
     @classmethod

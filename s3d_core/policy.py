@@ -22,6 +22,9 @@ WIDEST = 32
 _TRYING, _FIRST_TRY = 0.01, 0.6
 # For so many rounds at most nothing is weighed where plain decoding is far ahead.
 _LONGEST_REST = 16
+# Rows of a usual tree's pass, and the fewest that are judged by: fewer bring less than drafts do, and timing
+# knows little of them.
+_USUAL_ROWS, _FEWEST_ROWS = 9, 5
 # How many pairs an old line weighs as much as.
 _LITTLE = 2.0
 
@@ -122,7 +125,7 @@ class Policy:
         self._most = max(self.gains.values(), default=0.0)
         self._known = {"lookup": Reliability(), "s3d": Reliability()}
         self._brings = Trend(self._most, slope=0.5)
-        self._rows = 9.0
+        self._rows = float(_USUAL_ROWS)
         self._allowance, self._rests = _FIRST_TRY, 0
         self._copy, self._copied = Tree(), 0.0
         self._price, self._passes = 0.0, np.zeros(0)
@@ -146,9 +149,16 @@ class Policy:
     def least(self) -> float:
         """The probability below which no candidate is worth its row; the round's prices are fixed here."""
         self._passes = self.costs.verify(WIDEST + 1)
-        self.rate = self.rate or Rate(float(self._passes[1]))
+        more = self._passes[2:] - self._passes[1]
+        if self.rate is None:
+            self.rate = Rate(float(self._passes[1]))
+            # Until drafts are made, trees are thought as wide as rows cost little.
+            cheap = np.flatnonzero(more[: _USUAL_ROWS - 1] <= 0.5 * self._passes[1])
+            self._rows = float(max(_FEWEST_ROWS, 2 + cheap[-1] if len(cheap) else 0))
         self._price = self.rate.now
-        return min(0.5, 0.9 * self._price * max(0.0, float(self._passes[9] - self._passes[1])) / 8)
+        # Where rows are multiplied several at once, the first ones cost less than those in the middle.
+        row_ms = float((more[_FEWEST_ROWS - 2 :] / np.arange(_FEWEST_ROWS - 1, WIDEST + 1)).min())
+        return min(0.5, 0.9 * self._price * max(0.0, row_ms))
 
     def weigh(self, copy: Tree) -> tuple[Tree, int | None]:
         """What of a copied tree is worth verifying, and the skip count at which a draft is better, or None."""

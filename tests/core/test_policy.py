@@ -164,3 +164,28 @@ def test_a_trend_finds_the_line_and_forgets_an_old_one():
     for _ in range(200):
         trend.saw(float(dice.uniform(0, 4)), 0.2)
     assert trend.at(2) == pytest.approx(0.2, abs=0.2)
+
+
+SIX_AT_ONCE = {1: 10.3, 3: 12.3, 6: 13.4, 9: 24.0, 12: 25.5, 18: 39.7, 33: 68.0}
+
+
+def test_where_six_rows_are_multiplied_at_once_candidates_among_the_first_are_not_left_out():
+    """They were judged by what a row costs in the step behind six, and half of a pass that was paid for went unused."""
+    policy = Policy({12: 2.0}, Costs(SIX_AT_ONCE, {12: 9.2}))
+    least = policy.least()
+    assert 0.04 < least < 0.07
+    tree = Tree.chain([RIGHT] * 8)
+    tree.scores = [math.log(p) for p in (0.9, 0.6, 0.4, 0.3, 0.12, 0.1, 0.09, 0.08)]
+    assert len(policy.cut(tree)) == 5
+
+
+def test_a_first_draft_is_thought_as_wide_as_rows_cost_little():
+    """Where the ninth row costs more than a plain step, drafts that paid with six were thought too dear."""
+    narrow = Policy({12: 2.0}, Costs(SIX_AT_ONCE, {12: 7.0}))
+    narrow._allowance = 0.0
+    narrow.least()
+    assert narrow.weigh(Tree())[1] == 12
+    dear = Policy({12: 2.0}, Costs({1: 10.3, 2: 20.0, 33: 600.0}, {12: 7.0}))
+    dear._allowance = 0.0
+    dear.least()
+    assert dear.weigh(Tree())[1] is None

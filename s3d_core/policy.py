@@ -25,6 +25,7 @@ _LONGEST_REST = 16
 # Rows of a usual tree's pass, and the fewest that are judged by: fewer bring less than drafts do, and timing
 # knows little of them.
 _USUAL_ROWS, _FEWEST_ROWS = 9, 5
+_ROWS_MORE = np.arange(_FEWEST_ROWS - 1, WIDEST + 1)
 # How many pairs an old line weighs as much as.
 _LITTLE = 2.0
 
@@ -125,7 +126,7 @@ class Policy:
         self._most = max(self.gains.values(), default=0.0)
         self._known = {"lookup": Reliability(), "s3d": Reliability()}
         self._brings = Trend(self._most, slope=0.5)
-        self._rows = float(_USUAL_ROWS)
+        self._rows = 0.0
         self._allowance, self._rests = _FIRST_TRY, 0
         self._copy, self._copied = Tree(), 0.0
         self._price, self._passes = 0.0, np.zeros(0)
@@ -153,11 +154,11 @@ class Policy:
         if self.rate is None:
             self.rate = Rate(float(self._passes[1]))
             # Until drafts are made, trees are thought as wide as rows cost little.
-            cheap = np.flatnonzero(more[: _USUAL_ROWS - 1] <= 0.5 * self._passes[1])
-            self._rows = float(max(_FEWEST_ROWS, 2 + cheap[-1] if len(cheap) else 0))
+            cheap = [n for n in range(_FEWEST_ROWS, _USUAL_ROWS + 1) if more[n - 2] <= 0.5 * self._passes[1]]
+            self._rows = float(max(cheap, default=_FEWEST_ROWS))
         self._price = self.rate.now
         # Where rows are multiplied several at once, the first ones cost less than those in the middle.
-        row_ms = float((more[_FEWEST_ROWS - 2 :] / np.arange(_FEWEST_ROWS - 1, WIDEST + 1)).min())
+        row_ms = float((more[_FEWEST_ROWS - 2 :] / _ROWS_MORE).min())
         return min(0.5, 0.9 * self._price * max(0.0, row_ms))
 
     def weigh(self, copy: Tree) -> tuple[Tree, int | None]:

@@ -126,7 +126,7 @@ class Policy:
         self._most = max(self.gains.values(), default=0.0)
         self._known = {"lookup": Reliability(), "s3d": Reliability()}
         self._brings = Trend(self._most, slope=0.5)
-        self._rows = 0.0
+        self._rows = float(_USUAL_ROWS)
         self._allowance, self._rests = _FIRST_TRY, 0
         self._copy, self._copied = Tree(), 0.0
         self._price, self._passes = 0.0, np.zeros(0)

@@ -147,7 +147,7 @@ class Adapter:
                 one, other = F.pad(as_tensor(a), (0, 0, 0, short)), F.pad(as_tensor(b), (0, short))
                 return Packed(one, room, kind), Packed(other, room, kind)
 
-            in_precision = self.to(target.dtype, target.device)
+            in_precision = self.to(torch.bfloat16, target.device)
             # These are multiplied only for tokens that were not seen lately, so they can be widened then.
             fitted.parent, fitted.child = in_precision.parent, in_precision.child
             fitted.updates = {

@@ -10,6 +10,7 @@ pass has the whole vocabulary.
 import torch
 
 from s3d_core.kernels.jit import LANES
+from s3d_core.kernels.layout import draft_kind
 from s3d_core.kernels.skinny import Packed
 from s3d_core.layer import Weight
 from s3d_core.target import Target
@@ -55,7 +56,8 @@ class DraftHead:
         rows = rows_of(target.head, ids)
         self._weight = rows
         if isinstance(target.head, Packed):
-            self._weight = Packed(rows.to(target.dtype), kind=target.head.layout.kind)
+            kind = draft_kind(target.head.layout.kind)
+            self._weight = Packed(rows.bfloat16() if kind == "bf16" else rows.to(target.dtype), kind=kind)
         self._tokens = ids
         self._first, self.room = count, room
         self._is_frequent = bytearray(target.head.shape[0])

@@ -157,11 +157,8 @@ def _weigh(worker: Worker, turn: Turn) -> list:
 
 def _fetch(worker: Worker, place, count: int) -> None:
     """Ask for so many bytes that will be needed soon; there may be nothing."""
-    code = worker.code
-    prefetch = code.external("llvm.prefetch.p0", code.ir.VoidType(), [code.pointer, code.i32, code.i32, code.i32])
-    hints = [code.ir.Constant(code.i32, v) for v in (0, 3, 1)]  # to be read, kept close, as data
     for line in range(0, count, 64):
-        code.b.call(prefetch, [code.at(place, line), *hints])
+        worker.code.prefetch(worker.code.at(place, line))
 
 
 def _lanes(worker: Worker) -> int:

@@ -13,7 +13,7 @@ import functools
 from s3d_core.kernels import jit
 from s3d_core.kernels.attention import attend
 from s3d_core.kernels.jit import LANES, Code
-from s3d_core.kernels.layout import Layout, low_kind
+from s3d_core.kernels.layout import Layout
 from s3d_core.kernels.skinny import compiled_product
 from s3d_core.kernels.steps import gate_up, gather, turn_heads
 from s3d_core.kernels.worker import ARGUMENTS, LINEARS, Shape, Worker
@@ -23,19 +23,22 @@ def _before(worker: Worker, narrow: bool = False) -> None:
     """Norm, query/key/value (queries as bfloat16 where `narrow`), rotary embedding, K/V into the cache."""
     shape = worker.shape
     worker.norm("attention_norm")
-    bias = worker.weight("qkv_bias") if shape.biased else 0
-    worker.product("qkv", "normed", shape.hidden, "wide", shape.projected, bias, 0, LANES * 4 if shape.biased else 0)
+    bias = (worker.weight("qkv_bias"), 0, LANES * 4) if shape.biased else (0, 0, 0)
+    behind = worker.begin(worker.weight("o"), shape.hidden, shape.attended)
+    worker.product("qkv", "normed", shape.hidden, "wide", shape.projected, bias, behind)
     turn_heads(worker, narrow)
 
 
-def _behind(worker: Worker) -> None:
-    """Output projection, residual, norm, feed-forward, residual."""
+def _behind(worker: Worker, is_followed: bool = False) -> None:
+    """Output projection, residual, norm, feed-forward, residual; `is_followed`: in a stack, by another layer."""
     shape = worker.shape
     residual = (worker.size("x"), shape.hidden * 4, LANES * 4)
-    worker.product("o", "normed", shape.attended, "x", shape.hidden, *residual)
+    behind = worker.begin(worker.weight("gate_up"), shape.intermediate, shape.hidden)
+    worker.product("o", "normed", shape.attended, "x", shape.hidden, residual, behind)
     worker.norm("mlp_norm")
     gate_up(worker)
-    worker.product("down", "active", shape.intermediate, "x", shape.hidden, *residual)
+    behind = worker.begin(worker.next_weight("qkv"), shape.projected, shape.hidden) if is_followed else (0, 0)
+    worker.product("down", "active", shape.intermediate, "x", shape.hidden, residual, behind)
 
 
 @functools.cache
@@ -43,7 +46,7 @@ def compiled_layer(shape: Shape) -> int:
     """A whole layer, for `compiled_stack`: the address of what a thread runs, given (layer, pass, keys, values, mask,
     masked): the addresses of what `LAYER` and `PASS` list, of the cache, and of an additive mask `[rows, masked]`."""
     before = functools.partial(_before, narrow=shape.kv == "pairs")
-    _compile({"layer": (before, attend, _behind)}, shape)
+    _compile({"layer": (before, attend, functools.partial(_behind, is_followed=True))}, shape)
     return jit.address(f"layer_{shape.name}_worker")
 
 
@@ -51,8 +54,9 @@ def compiled_layer(shape: Shape) -> int:
 def compiled_stack():
     """Layers one after the other on one team: a function of (lines, count, threads).
 
-    A line is a layer's address and what the layer is given, as `1 + ARGUMENTS` 64-bit numbers. Starting a team for
-    every layer, and asking for it from Python, would take as long as some of the layers do.
+    A line is a layer's address and what the layer is given, as `1 + ARGUMENTS` 64-bit numbers; behind the last one
+    comes another, whose layer is not run but may be asked for. Starting a team for every layer, and asking for it from
+    Python, would take as long as some of the layers do.
     """
     from llvmlite import ir
 
@@ -105,7 +109,7 @@ def products(shape: Shape, height: int) -> list[int]:
     found = [product(shape, *sizes[name], height) for name in LINEARS]
     for out, into in sizes.values() if shape.rank else ():
         found += (
-            jit.address(compiled_product(_low(shape, into), height, 0, narrow=shape.kind == "dots")),
+            jit.address(compiled_product(Layout.first_half(into, shape.kind), height, 0, narrow=shape.kind == "dots")),
             product(shape, out, into, height, shape.rank),
         )
     return found
@@ -115,11 +119,6 @@ def products(shape: Shape, height: int) -> list[int]:
 def product(shape: Shape, out: int, into: int, height: int, rank: int = 0) -> int:
     """Address of the product with a weight `[out, into]`, for tiles of a height."""
     return jit.address(compiled_product(Layout.of(out, into, shape.kind), height, rank))
-
-
-def _low(shape: Shape, into: int) -> Layout:
-    """The layout of the first half of a low-rank update."""
-    return Layout.of(shape.rank, into, low_kind(shape.kind))
 
 
 def _compile(parts: dict, shape: Shape) -> tuple:

@@ -23,9 +23,7 @@ _OPENMP = ("GOMP_parallel", "GOMP_barrier", "omp_get_thread_num", "omp_get_num_t
 @functools.cache
 def available() -> bool:
     """Whether this machine can compile and run the loops: x86-64 Linux with AVX2 or AVX-512 and torch's OpenMP."""
-    if platform.system() != "Linux" or platform.machine() != "x86_64":
-        return False
-    if lanes_at_once() == 0:
+    if platform.system() != "Linux" or platform.machine() != "x86_64" or lanes_at_once() == 0:
         return False
     try:
         return find_spec("llvmlite") is not None and _openmp() is not None
@@ -79,8 +77,7 @@ def keep_in(folder: Path | None) -> None:
 
 
 def compile_module(module) -> None:
-    """Compile an `llvmlite.ir` module, or find it compiled, and add it to the program; `address` then knows
-    its functions."""
+    """Compile an `llvmlite.ir` module, or find it compiled, and add it to the program for `address` to find."""
     import llvmlite
     import llvmlite.binding as llvm
 
@@ -247,6 +244,12 @@ class Code:
     def store(self, value, place, align: int = 4) -> None:
         """Write a value at a byte pointer."""
         self.b.store(value, self.b.bitcast(place, value.type.as_pointer()), align=align)
+
+    def prefetch(self, place, level: int = 1) -> None:
+        """Ask for the cache line at a byte pointer, to be read, into a level of the cache."""
+        how = [self.ir.Constant(self.i32, v) for v in (0, 4 - level, 1)]
+        prefetch = self.external("llvm.prefetch.p0", self.ir.VoidType(), [self.pointer, *[self.i32] * 3])
+        self.b.call(prefetch, [place, *how])
 
     def spread(self, scalar, width: int):
         """A scalar in every lane."""

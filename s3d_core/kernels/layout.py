@@ -36,6 +36,12 @@ class Layout:
         """The layout of the second half of a low-rank update, whose sums this one's go on with."""
         return Layout(rank, self.width, low_kind(self.kind))
 
+    @classmethod
+    def first_half(cls, into: int, kind: Kind) -> "Layout":
+        """The layout of the first half of a low-rank update of weights of a kind: so few blocks that threads get single
+        ones, not panels."""
+        return cls(into, 1, low_kind(kind))
+
     @property
     def group(self) -> int:
         """Inputs that share a scale, with `int8` and `int4`."""
@@ -80,8 +86,13 @@ def usual_kind(dtype: torch.dtype) -> Kind:
 
 
 def low_kind(kind: Kind) -> Kind:
-    """How the low-rank updates of weights of a kind are multiplied."""
-    return "bf16" if kind in ("int8", "int4") else kind
+    """How the low-rank updates of weights of a kind are multiplied: only drafts need them, so bfloat16 is enough."""
+    return "dots" if kind == "dots" else "bf16"
+
+
+def draft_kind(kind: Kind) -> Kind:
+    """How the draft's own copy of the output head's rows is multiplied where the head is of a kind."""
+    return "bf16" if kind == "f32" else kind
 
 
 def head_kind(kind: Kind) -> Kind:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from s3d_core.attention import Masks, additive_masks
 from s3d_core.kernels import functions, jit
 from s3d_core.kernels.jit import LANES
-from s3d_core.kernels.layout import Kind
+from s3d_core.kernels.layout import Kind, draft_kind
 from s3d_core.kernels.skinny import Packed, most_height, tiling
 from s3d_core.kernels.worker import ARGUMENTS, KV, LAYER, LINEARS, PASS, PRODUCTS, Shape
 from s3d_core.settings import MAX_TREE_SIZE
@@ -42,8 +42,9 @@ class _Stack:
 
     def __init__(self, lines: list[tuple[int, int, int]], layers: Sequence[int], windows: list[int | None]):
         self._layers = layers
-        self._lines = np.zeros((len(lines), 1 + ARGUMENTS), dtype=np.int64)
-        self._lines[:, :3] = lines
+        # The line behind them: the next pass will most likely begin with the same layer.
+        self._table = np.array([[*line, *[0] * (ARGUMENTS - 2)] for line in (*lines, lines[0])], dtype=np.int64)
+        self._lines = self._table[:-1]
         kinds = dict.fromkeys(windows)
         # Mostly all layers have the same one.
         self._of = {w: slice(None) if len(kinds) == 1 else [w == other for other in windows] for w in kinds}
@@ -57,7 +58,7 @@ class _Stack:
         for window, lines in self._of.items():
             mask = masks[window]
             self._lines[lines, 5:] = (0, 0) if mask is None else (mask.data_ptr(), mask.shape[1])
-        functions.compiled_stack()(self._lines.ctypes.data, len(self._lines), threads)
+        functions.compiled_stack()(self._table.ctypes.data, len(self._lines), threads)
 
 
 class CompiledLayers:
@@ -94,8 +95,9 @@ class CompiledLayers:
         self._buffers: dict[str, torch.Tensor] = {}
         self._work, self._head = (ctypes.c_int64 * len(PASS))(), (ctypes.c_int64 * len(LAYER))()
         self._compile(0, most_height(self._fixed["kind"]))
-        self._heads = replace(self._shape(0, 0), kind=target.head.layout.kind)
-        functions.compiled_head(self._heads, target.head.shape[0])
+        kind = target.head.layout.kind
+        self._heads = {k: replace(self._shape(0, 0), kind=k) for k in (kind, draft_kind(kind))}
+        functions.compiled_head(self._heads[kind], target.head.shape[0])
 
     @property
     def kv(self) -> KV:
@@ -193,7 +195,7 @@ class CompiledLayers:
         work[_AT["wide"]] = y.data_ptr()
         self._head[LAYER.index("attention_norm")] = norm.data_ptr()
         self._head[LAYER.index("qkv")] = head.blocks.data_ptr()
-        shape = self._heads
+        shape = self._heads[head.layout.kind]
         work[_PRODUCTS] = functions.product(shape, vocabulary, shape.hidden, height)
         run = functions.compiled_head(shape, vocabulary)
         run(ctypes.addressof(self._head), ctypes.addressof(work), 0, 0, 0, 0, self._threads)

@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 
 from s3d_core.kernels import eight_bits, four_bits, grouped, jit
+from s3d_core.kernels.ahead import NextPanel, Turns
 from s3d_core.kernels.jit import LANES, Code
 from s3d_core.kernels.layout import Kind, Layout, usual_kind
 from s3d_core.pages import Room
@@ -36,7 +37,7 @@ _WORTH_THREADS = 500_000
 # as many.
 _AHEAD = 4096
 # Arguments of a compiled product.
-_ARGUMENTS = 12
+_ARGUMENTS = 14
 
 
 class Packed:
@@ -214,7 +215,8 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
     rank above 0 only. Arguments, all 64-bit: weights, x `[tiles * rows, into]`, y
     `[tiles * rows, out]`, panels, first, end, tiles, low, low_x `[tiles * rows, rank]`, and base
     with its row and column steps in bytes (so that it can be nothing, a bias or the residual
-    stream); base 0 is nothing. x and low_x are of their layouts' kinds (of grouped weights, x is what the quantiser
+    stream), and what `ahead.NextPanel` asks for behind the last panel, with the bytes between its streams; base 0 is
+    nothing, and so is 0 there. x and low_x are of their layouts' kinds (of grouped weights, x is what the quantiser
     wrote); y is float32, or bfloat16 if `narrow`.
     """
     from llvmlite import ir
@@ -225,14 +227,15 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
     code = Code(module, name, ["i"] * _ARGUMENTS)
     b = code.b
     vector, words = code.floats(LANES), code.integers(LANES)
-    weights, x, y, panels, first, end, tiles, low, low_x, base, base_row, base_column = code.arguments
+    weights, x, y, panels, first, end, tiles, low, low_x, base, base_row, base_column, *behind = code.arguments
     zeros = ir.GlobalVariable(module, vector, name + "_zeros")
     zeros.initializer, zeros.global_constant, zeros.linkage = code.number(0.0, LANES), True, "internal"
     base = b.select(b.icmp_signed("==", base, code.whole(0)), b.ptrtoint(zeros, code.i64), base)
     weights, x, y, low, low_x, base = (b.inttoptr(v, code.pointer) for v in (weights, x, y, low, low_x, base))
-    prefetch = code.external("llvm.prefetch.p0", ir.VoidType(), [code.pointer, code.i32, code.i32, code.i32])
     same = ir.FunctionType(code.pointer, [code.pointer])
-    hints = [ir.Constant(code.i32, v) for v in (0, 3, 1)]  # to be read, kept close, as data
+    # Three streams at once, or one block at a time.
+    is_wide = width > 1 and rows * width <= _MOST_SUMS and (_WIDE or rows == 1 or not layout.is_grouped)
+    by_panels = not (_WIDE or layout.is_grouped)
 
     def block(panel, i):
         """Number of a panel's i-th block; the next panel's follows it in memory, so that streams are long."""
@@ -250,15 +253,17 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
             half = b.shl(pair, ir.Constant(words, [16] * LANES))
         return b.bitcast(half, vector)
 
-    def multiply(held, matrix, blocks, x, tile, is_last, sums):
-        """Add the products with some blocks of a matrix to the sums, one vector per (row, block)."""
+    def multiply(held, matrix, panel, streams, x, tile, sums):
+        """Add the products with some streams' blocks of a panel to the sums, one vector per (row, block)."""
+        blocks = [block(panel, i) for i in streams]
         # The first tile reads a panel from memory; while the last one multiplies with it, the next is asked for.
         near = _AHEAD if len(blocks) > 1 else 2 * _AHEAD
+        is_last = b.and_(b.icmp_signed(">", tile, code.whole(0)), b.icmp_signed("==", code.add(tile, 1), tiles))
         ahead = b.select(is_last, code.whole(held.block_bytes), code.whole(near))
         starts = [code.at(matrix, code.times(block, held.block_bytes)) for block in blocks]
 
         def fetch(place):
-            b.call(prefetch, [code.at(place, ahead), *hints])
+            code.prefetch(code.at(place, ahead))
 
         if held.is_grouped:
             padded = code.times(tiles, rows)
@@ -270,20 +275,29 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
                     return
                 # Half a block is read at a time, and half of the next one asked for meanwhile.
                 half = code.times(code.whole(first // (LANES // 2)), held.block_bytes // 2)
-                b.call(prefetch, [code.at(start, held.block_bytes, half, b.lshr(offset, code.whole(1))), *hints])
+                code.prefetch(code.at(start, held.block_bytes, half, b.lshr(offset, code.whole(1))))
 
             return grouped.multiply(code, held, starts, x, code.times(tile, rows), padded, rows, sums, fetch_later)
         length, unit = held.into, held.row_bytes
         # What is loaded at once: 16 outputs' weights for one input, or for two in bfloat16.
         inputs = 1 if held.kind == "f32" else 2
         tile_x = code.at(x, code.times(tile, rows * length * unit))
+        following = None
+        if by_panels:
+            every = [code.at(matrix, code.times(block(panel, i), held.block_bytes)) for i in range(width)]
+            is_end = b.icmp_signed("==", code.add(panel, 1), end)
+            part = code.add(code.times(0 if is_wide else streams[0], tiles), tile)
+            turns = Turns(part, code.times(width // len(streams), tiles), len(streams), _UNROLL)
+            following = NextPanel(code, held, every, is_end, behind if held is layout else (0, 0), turns)
 
         def body(k, sums):
             sums = list(sums)
+            if following:
+                following.ask(k)
             along = code.times(k, LANES * 4 // inputs)
             for u in range(0, _UNROLL, inputs):
                 places = [code.at(start, along, u // inputs * LANES * 4) for start in starts]
-                for place in places:
+                for place in () if following else places:
                     fetch(place)
                 if held.kind == "dots":
                     factors = [code.load(place, words) for place in places]
@@ -306,28 +320,31 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
 
         return code.fold(0, length, _UNROLL, sums, body)
 
-    def finish(tile, blocks):
-        sums = [code.number(0.0, LANES)] * (rows * len(blocks))
-        is_last = b.and_(b.icmp_signed(">", tile, code.whole(0)), b.icmp_signed("==", code.add(tile, 1), tiles))
-        sums = multiply(layout, weights, blocks, x, tile, is_last, sums)
+    def finish(panel, streams, tile):
+        sums = [code.number(0.0, LANES)] * (rows * len(streams))
+        sums = multiply(layout, weights, panel, streams, x, tile, sums)
         if rank:
-            sums = multiply(layout.low(rank), low, blocks, low_x, tile, is_last, sums)
+            sums = multiply(layout.low(rank), low, panel, streams, low_x, tile, sums)
         for r in range(rows):
             row = code.add(code.times(tile, rows), r)
             out_bytes = 2 if narrow else 4
             row_bytes = code.times(row, code.times(panels, width * LANES * out_bytes))
-            for i, block in enumerate(blocks):
-                added = code.load(code.at(base, code.times(row, base_row), code.times(block, base_column)), vector)
-                place = code.at(y, row_bytes, code.times(block, LANES * out_bytes))
-                result = b.fadd(sums[r * len(blocks) + i], added)
+            for i, stream in enumerate(streams):
+                at = block(panel, stream)
+                added = code.load(code.at(base, code.times(row, base_row), code.times(at, base_column)), vector)
+                place = code.at(y, row_bytes, code.times(at, LANES * out_bytes))
+                result = b.fadd(sums[r * len(streams) + i], added)
                 code.store(code.narrow(result) if narrow else result, place)
 
-    if width > 1 and rows * width <= _MOST_SUMS and (_WIDE or rows == 1 or not layout.is_grouped):
+    if is_wide:
         with code.loop(first, end) as panel, code.loop(0, tiles) as tile:
-            finish(tile, [block(panel, i) for i in range(width)])
+            finish(panel, range(width), tile)
+    elif by_panels:
+        with code.loop(first, end) as panel, code.loop(0, width) as stream, code.loop(0, tiles) as tile:
+            finish(panel, [stream], tile)
     else:
         with code.loop(0, width) as stream, code.loop(first, end) as panel, code.loop(0, tiles) as tile:
-            finish(tile, [code.add(panel, code.times(panels, stream))])
+            finish(panel, [stream], tile)
     b.ret_void()
     jit.compile_module(module)
     return name

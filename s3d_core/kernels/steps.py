@@ -129,8 +129,10 @@ def gate_up(worker: Worker) -> None:
         weight = code.add(worker.weight("gate_up"), half * blocks * layout.block_bytes)
         narrow = code.add(low, half * blocks * layout.low(worker.shape.rank).block_bytes) if worker.shape.rank else 0
         goal = code.add(worker.size("wide"), code.times(worker.padded, half * width * 4))
-        sizes = weight, rows, goal, panels, first, end, worker.tiles, narrow, low_x
-        call_product(code, worker.linear("gate_up"), *sizes)
+        up = code.add(worker.weight("gate_up"), blocks * layout.block_bytes)
+        behind = worker.begin(worker.weight("down"), hidden, width) if half else worker.begin(up, width, hidden)
+        sizes = weight, rows, goal, panels, first, end, worker.tiles, narrow, low_x, 0, 0, 0
+        call_product(code, worker.linear("gate_up"), *sizes, *behind)
     wide, active = worker.place(worker.size("wide")), worker.place(worker.size("active"))
     up = code.times(worker.padded, width * 4)
     with code.loop(0, worker.padded) as row, code.loop(first, end) as panel:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from s3d_core.kernels import jit
 from s3d_core.kernels.jit import LANES, Code
-from s3d_core.kernels.layout import Kind, Layout, low_kind
+from s3d_core.kernels.layout import Kind, Layout
 from s3d_core.kernels.skinny import call_product, call_quantiser
 
 LAYER = (
@@ -120,6 +120,12 @@ class Worker:
         """A layer's address, as a size."""
         return self.code.load(self.code.at(self.layer, 8 * LAYER.index(name)), self.code.i64)
 
+    def next_weight(self, name: str):
+        """The address of a weight of the layer in the stack's next line, as a size."""
+        code = self.code
+        table = code.load(code.at(code.arguments[0], 8 * (1 + ARGUMENTS)), code.i64)
+        return code.load(code.at(code.b.inttoptr(table, code.pointer), 8 * LAYER.index(name)), code.i64)
+
     def size(self, name: str):
         """A pass's size or address."""
         return self.code.load(self.code.at(self.work, 8 * PASS.index(name)), self.code.i64)
@@ -191,18 +197,32 @@ class Worker:
         code, rank = self.code, self.shape.rank
         if not rank:
             return 0, 0
-        layout = Layout.of(rank, into, low_kind(self.shape.kind))
+        layout = Layout.first_half(into, self.shape.kind)
         sizes = (self.weight(name + ".a"), self.size(source), self.size("low"), *self.split(layout, rank), self.tiles)
         call_product(code, self.size(f"{name}.a product"), *sizes)
         code.barrier()
         return self.weight(name + ".b"), self.size("low")
 
-    def product(self, name: str, source: str, into: int, goal: str, out: int, base=0, row=0, column=0) -> None:
-        """`goal = base + linear(source)`, with the low-rank update where there is one."""
+    def begin(self, weight, out: int, into: int) -> tuple:
+        """Where this thread's share of a linear's weight begins, and the bytes between its streams."""
+        layout = Layout.of(out, into, self.shape.kind)
+        panels, first, _ = self.split(layout, out)
+        step = self.code.times(panels, layout.block_bytes)
+        return self.code.add(weight, self.code.times(first, layout.block_bytes)), step
+
+    def product(
+        self, name: str, source: str, into: int, goal: str, out: int, base=(0, 0, 0), behind: tuple = (0, 0)
+    ) -> None:
+        """`goal = base + linear(source)`, with the low-rank update where there is one.
+
+        Args:
+            base: what is added, with its row and column steps in bytes.
+            behind: the linear that follows, as `begin` gives it.
+        """
         low, low_x = self.lower(name, source, into)
         layout = Layout.of(out, into, self.shape.kind)
         sizes = (self.weight(name), self.rows_of(source, into), self.size(goal), *self.split(layout, out), self.tiles)
-        call_product(self.code, self.linear(name), *sizes, low, low_x, base, row, column)
+        call_product(self.code, self.linear(name), *sizes, low, low_x, *base, *behind)
         self.code.barrier()
 
     def finish(self, module, name: str) -> None:

@@ -9,7 +9,7 @@ weights and how the adapter was trained.
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -137,23 +137,22 @@ class Adapter:
 
     def fit(self, target: Target) -> "Adapter":
         """The same adapter as `target` runs it: in its place, its precisions, and packed if it is."""
-        fitted = self.to(target.activations, target.device)
-        if isinstance(target.head, Packed):
-            room, kind = Room(), low_kind(target.head.layout.kind)
+        if not isinstance(target.head, Packed):
+            return self.to(target.activations, target.device)
+        room, kind = Room(), low_kind(target.head.layout.kind)
 
-            def pack(a: Weight, b: Weight) -> tuple[Weight, Weight]:
-                # Whole blocks of ranks: the rows and columns added are zero.
-                short = -a.shape[0] % LANES
-                one, other = F.pad(as_tensor(a), (0, 0, 0, short)), F.pad(as_tensor(b), (0, short))
-                return Packed(one, room, kind), Packed(other, room, kind)
+        def pack(a: Weight, b: Weight) -> tuple[Weight, Weight]:
+            one, other = (as_tensor(weight).detach().to(target.device, torch.bfloat16) for weight in (a, b))
+            # Whole blocks of ranks: the rows and columns added are zero.
+            short = -one.shape[0] % LANES
+            return Packed(F.pad(one, (0, 0, 0, short)), room, kind), Packed(F.pad(other, (0, short)), room, kind)
 
-            in_precision = self.to(torch.bfloat16, target.device)
-            # These are multiplied only for tokens that were not seen lately, so they can be widened then.
-            fitted.parent, fitted.child = in_precision.parent, in_precision.child
-            fitted.updates = {
-                i: {name: pack(*pair) for name, pair in update.items()} for i, update in in_precision.updates.items()
-            }
-        return fitted
+        # Pair by pair: all of them in the activations' float32 would be twice as large as what is kept.
+        updates = {i: {name: pack(*pair) for name, pair in update.items()} for i, update in self.updates.items()}
+        rest = replace(self, updates={})
+        fitted, narrow = rest.to(target.activations, target.device), rest.to(torch.bfloat16, target.device)
+        # These are multiplied only for tokens that were not seen lately, so they can be widened then.
+        return replace(fitted, updates=updates, parent=narrow.parent, child=narrow.child)
 
     def save(self, folder: Path, dtype: torch.dtype = torch.bfloat16) -> None:
         """Write the adapter; one that is there already stays until both files are written, and is then replaced."""

@@ -102,8 +102,10 @@ class Engine:
             # There a row of the verify pass costs about a twentieth of what a token does.
             best["least_probability"] = 0.06
             if jit.lanes_at_once() != jit.LANES:
-                # With AVX2 six rows are multiplied at once, a third dearer than one; each further six cost a step.
-                best["tree_size"] = min(5, best.get("tree_size", 5))
+                # With AVX2 six rows are multiplied at once, which takes little longer than one; further rows cost
+                # nothing while memory takes longer than they do, as it does with wide weights.
+                most = 8 if self.target.dtype == torch.float32 else 5
+                best["tree_size"] = min(most, best.get("tree_size", most))
         return DraftSettings(**best)
 
     @classmethod

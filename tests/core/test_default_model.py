@@ -3,12 +3,12 @@
 import functools
 import itertools
 import json
-import math
 from pathlib import Path
 
 import pytest
 import torch
 
+from s3d_core.kernels import jit
 from s3d_core.load import stock_model
 from s3d_core.settings import DraftSettings, SamplingSettings
 
@@ -79,16 +79,16 @@ def test_the_shipped_adapter_is_in_use(engine):
     # What is recalled has grown with the texts that other tests have had it write.
     assert sum(held.values()) - held["recalled"] <= engine.info.adapter_bytes <= sum(held.values())
     assert engine.info.defaults.strategy == "auto"
+    if jit.lanes_at_once() == 8:  # where six rows are multiplied at once
+        assert engine.info.defaults.tree_size == 8
 
 
-def test_in_sixteen_bits_drafting_holds_at_most_a_tenth_of_the_model(engine):
-    """As packed layers hold it, whose masks, norm and gate stay in the precision of the rows."""
-    held, adapter = engine.drafting_memory(), engine.adapter
-    rows = math.prod(engine.strategies["s3d"].head._weight.shape)
-    wide = sum(tensor.numel() for tensor in (adapter.masks, adapter.norm, adapter.gate))
-    narrow = adapter.to(torch.bfloat16, torch.device("cpu")).bytes + 2 * wide
-    narrow += held["draft head"] - 2 * rows + held["coherence"] + held["recalled"]
-    assert narrow <= engine.info.weight_bytes / 2 / 10
+@pytest.mark.skipif(not jit.available(), reason="packed products need AVX2 on Linux")
+def test_drafting_holds_at_most_a_tenth_of_the_model_in_sixteen_bits(engine):
+    """Drafts are held in bfloat16 beside float32 weights too: so many bytes are they beside any."""
+    updates = [weight for update in engine.adapter.updates.values() for pair in update.values() for weight in pair]
+    assert {weight.blocks.dtype for weight in (*updates, engine.strategies["s3d"].head._weight)} == {torch.bfloat16}
+    assert engine.info.adapter_bytes <= engine.info.weight_bytes / 2 / 10
 
 
 def test_float32_greedy_equals_transformers(engine, prompts, expected):

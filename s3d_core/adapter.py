@@ -187,16 +187,17 @@ class Adapter:
                 if key.startswith("layers.") and key.endswith(".a"):
                     _, i, name, _ = key.split(".")
                     updates.setdefault(int(i), {})[name] = (tensors[key], tensors[key[:-1] + "b"])
+            # Copied, as the file stays mapped, all of it, for as long as one of its tensors is in use.
             adapter = cls(
-                tensors["masks"],
-                tensors["norm"],
-                tensors["coherence.parent"],
-                tensors["coherence.gate"],
-                tensors["coherence.child"],
-                updates,
-                tensors.get("vocabulary", torch.zeros(0)).to(torch.int64),
-                tensors["calibration"].float().clone(),  # else the whole file stays mapped for it
-                card,
+                masks=tensors["masks"].clone(),
+                norm=tensors["norm"].clone(),
+                parent=tensors["coherence.parent"].clone(),
+                gate=tensors["coherence.gate"].clone(),
+                child=tensors["coherence.child"].clone(),
+                updates=updates,
+                vocabulary=tensors.get("vocabulary", torch.zeros(0)).to(torch.int64),
+                calibration=tensors["calibration"].float().clone(),
+                card=card,
             )
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise AdapterError(

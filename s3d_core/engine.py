@@ -153,6 +153,7 @@ class Engine:
             loaded.target.record(new_pool)
         elif few_bits is None and not loaded.target.pack(kind) and kind:
             raise ModelError("This model's matrices cannot be cut into groups that share a scale; choose bfloat16.")
+        pages.trim()  # what packing freed, so that drafting does not come on top of it
         progress("Loading the draft adapter", 0.85)
         found, notice = None, None
         if adapter == "auto":
@@ -163,7 +164,7 @@ class Engine:
         progress("Measuring plain decoding", 0.9)
         engine.measure_plain()
         engine.measure_auto()
-        pages.trim()  # what loading and measuring freed
+        pages.trim()  # what measuring freed
         progress("Ready", 1.0)
         return engine
 

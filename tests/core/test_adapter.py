@@ -306,6 +306,16 @@ def test_a_fitted_adapter_saves_what_it_was(target, tmp_path):
         assert torch.equal(again.tensors()[key], held[key])
 
 
+@needs_kernels
+def test_a_packed_target_lets_go_of_the_adapters_file(saved):
+    """Two narrow matrices that were no copies kept all of it in memory, beside what had been packed of it."""
+    packed = Target(build("llama"))
+    packed.pack()
+    adapter = Adapter.load(saved, packed)
+    assert adapter.parent.dtype == torch.bfloat16
+    assert str(saved / WEIGHTS) not in Path("/proc/self/maps").read_text()
+
+
 def test_the_vocabulary_is_kept_in_the_file(target, tmp_path):
     adapter = made_for(target)
     adapter.vocabulary = torch.tensor([3, 1, 65])

@@ -95,10 +95,7 @@ def word_tokenizer(vocabulary: int = VOCABULARY) -> PreTrainedTokenizerFast:
 
 
 def random_adapter(target: Target, slots: int = 4, seed: int = 0) -> Adapter:
-    """An adapter whose updates do something: acceptance is poor, exactness must hold.
-
-    It is float32, of numbers that bfloat16 holds too, as those of an adapter's file are.
-    """
+    """A float32 adapter whose updates do something: acceptance is poor, exactness must hold."""
     adapter = Adapter.fresh(target, slots=slots, rank=4, layers=tuple(range(target.depth)), coherence_rank=8, seed=seed)
     dice = torch.Generator().manual_seed(seed)
     for update in adapter.updates.values():
@@ -106,7 +103,12 @@ def random_adapter(target: Target, slots: int = 4, seed: int = 0) -> Adapter:
             b.copy_(torch.randn(b.shape, generator=dice) * 0.02)
     adapter.child = torch.randn(adapter.child.shape, generator=dice) * 0.1
     adapter.gate = torch.randn(adapter.gate.shape, generator=dice) * 0.1
-    return adapter.to(torch.bfloat16, target.device).to(torch.float32, target.device)
+    return adapter
+
+
+def narrow_adapter(target: Target) -> Adapter:
+    """A random adapter of numbers that bfloat16 holds too, as those of a file are: packed layers hold them so."""
+    return random_adapter(target).to(torch.bfloat16, target.device).to(torch.float32, target.device)
 
 
 def engine_for(model, slots: int = 4, packed: bool | str = False, draft=random_adapter, record=None) -> Engine:

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from core.models import CONFIGS, build, random_adapter
+from core.models import CONFIGS, build, narrow_adapter, random_adapter
 
 from s3d_core.decode import prefill, verify
 from s3d_core.kernels import jit
@@ -65,7 +65,7 @@ def test_a_pass_is_torchs(name, threads):
 def test_a_draft_pass_is_torchs(name):
     torch.set_num_threads(2)
     stock, packed = Target(build(name)), Target(build(name))
-    adapter = random_adapter(stock)
+    adapter = narrow_adapter(stock)
     packed.pack()
     # The scratch made for a pass without updates must not be used for one with them.
     run_pass(packed, 5, 1)

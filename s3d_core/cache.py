@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from s3d_core.errors import is_out_of_memory
+from s3d_core.pages import roomy
 from s3d_core.transfer import send
 
 # Slots beyond what is needed, where memory is short.
@@ -44,7 +45,7 @@ class Cache:
             blank: slots never written hold zeros, so that a masked one may be attended to.
         """
         self._options: dict[str, Any] = {"dtype": dtype, "device": device}
-        self._new = torch.zeros if blank else torch.empty
+        self._blank = blank
         blocks = [min(_BLOCK, layers - first) for first in range(0, layers, _BLOCK)]
         self._blocks = [torch.empty(2, count, kv_heads, 0, head_dim, **self._options) for count in blocks]
         self.keys, self.values = ([torch.empty(0)] * layers for _ in range(2))
@@ -98,10 +99,16 @@ class Cache:
             if shape[3] == size:
                 continue
             shape[3] = size
-            new = self._new(shape, **self._options)
+            new = self._new(shape)
             new[:, :, :, :held] = self._blocks[i][:, :, :, :held]
             self._hold(i, new)
             del new
+
+    def _new(self, shape: list[int]) -> torch.Tensor:
+        if self._options["device"].type == "cpu":
+            # A pass reads it all, and a fifth of that time it looked up where small pages lie.
+            return roomy(shape, self._options["dtype"])
+        return (torch.zeros if self._blank else torch.empty)(shape, **self._options)
 
     def _clear(self) -> None:
         self.ids.clear()

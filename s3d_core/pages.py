@@ -6,7 +6,7 @@ import functools
 import math
 import mmap
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -37,12 +37,25 @@ class Room:
         return held.view(dtype).view(shape)
 
 
+def roomy(shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
+    """A tensor of zeros on the host, in large pages where it fills one and the system has them (Linux).
+
+    Raises:
+        MemoryError, RuntimeError: there is no memory for it.
+    """
+    size = math.prod(shape) * dtype.itemsize
+    return _mapped(size)[:size].view(dtype).view(shape) if size >= _LARGE else torch.zeros(*shape, dtype=dtype)
+
+
 def _mapped(size: int) -> torch.Tensor:
     """So many bytes of zeros from the system, from the beginning of a large page on."""
     size = -(-size // _LARGE) * _LARGE
     if sys.platform != "linux":
         return torch.zeros(size, dtype=torch.uint8)
-    memory = mmap.mmap(-1, size + _LARGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    try:
+        memory = mmap.mmap(-1, size + _LARGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError as error:
+        raise MemoryError(f"no room for {size} bytes") from error
     with contextlib.suppress(OSError):  # a kernel without large pages
         memory.madvise(mmap.MADV_HUGEPAGE)
     every = torch.frombuffer(memory, dtype=torch.uint8)

@@ -1,166 +1,265 @@
-"""Attention of a few rows over the cache, written into a worker: threads take turns at (row, key head)."""
+"""Attention of a few rows over the cache, written into a worker.
+
+Threads share the pairs of a key head and a row evenly, the rows of a head side by side. A thread goes through a head's
+keys, and then through its values, a block at a time, and each of its rows is at a block while that is close to the
+processor. Keys are turned first, so that a vector holds one dimension of several slots and no sum runs across its
+lanes: a few rows pay for that with half of what they save, and a single one with all of it.
+"""
 
 import math
 
 from s3d_core.kernels import jit, pairs
+from s3d_core.kernels.block import BLOCK, Block, larger, smaller
 from s3d_core.kernels.exponential import exponentials
 from s3d_core.kernels.jit import LANES
 from s3d_core.kernels.turn import Turn
-from s3d_core.kernels.worker import Worker
+from s3d_core.kernels.worker import KV, Worker
 
-# Sums of weighed values that are held at once: of 32 registers with AVX-512, of 16 without.
-_MOST_SUMS_WIDE, _MOST_SUMS = 24, 9
-# Slots whose values stay near while they are weighed; and bytes of keys by which reading is ahead.
-_BLOCK, _AHEAD = 64, 4096
+# Numbers in a register, and sums that are held at once: of 32 registers with AVX-512, of 16 without.
+_WIDE = jit.lanes_at_once() or 1
+_MOST_SUMS = 24 if _WIDE == LANES else 12
+# Rows that are at a block.
+_ROWS = 9
+_UNROLL = 2
+_LINE = 64
+
+
+def rows_at_once(kv: KV) -> int:
+    """Rows of which a thread holds the scores at a time."""
+    return 1 if kv == "pairs" else _ROWS
+
+
+def line_slots(slots: int) -> int:
+    """Numbers of a line of scores: whole blocks, and a line of the cache more: at a power of two from each other, lines
+    would push each other out of it."""
+    return -(-slots // BLOCK) * BLOCK + _LINE // 4
 
 
 def attend(worker: Worker) -> None:
     """Attention of each row, into `normed`."""
-    code, shape, b = worker.code, worker.shape, worker.code.b
-    dim, group, paired = shape.head_dim, shape.heads // shape.kv_heads, shape.kv == "pairs"
-    lanes = LANES if paired else _lanes(worker)
-    score, weigh = (pairs.score, pairs.weigh) if paired else (_score, _weigh)
+    code, b, heads, rows = worker.code, worker.code.b, worker.shape.kv_heads, worker.rows
+    paired, together = worker.shape.kv == "pairs", rows_at_once(worker.shape.kv)
     code.barrier()  # the other threads' keys and values
-    query, normed, scores = (worker.place(worker.size(name)) for name in ("query", "normed", "scores"))
-    head_stride, line = worker.size("head_stride"), worker.size("score_stride")
-    scores = code.at(scores, code.times(worker.thread, code.times(line, group)))
-    lines = [code.at(scores, code.times(line, g)) for g in range(group)]
-    slots = code.add(worker.size("start"), worker.rows)
-    rounded = code.times(b.sdiv(code.add(slots, LANES - 1), code.whole(LANES)), LANES)
-    masks, masked = worker.place(worker.task[4]), worker.task[5]
-    open_slots = code.add(slots, code.times(masked, -1))
-
-    with code.loop(worker.thread, code.times(worker.rows, shape.kv_heads), worker.team) as number:
-        row, head = b.srem(number, worker.rows), b.sdiv(number, worker.rows)
-        heads = [code.add(code.times(head, group), g) for g in range(group)]
-        keys, values = (code.at(worker.place(worker.task[i]), code.times(head, head_stride)) for i in (2, 3))
-        folded = [code.add(code.times(one, worker.rows), row) for one in heads]
-        queries = [code.at(query, code.times(place, dim * (2 if paired else 4))) for place in folded]
-        turn = Turn(keys, values, queries, lines, slots, rounded)
-        score(worker, turn)
-        mask = code.at(masks, code.times(code.times(row, masked), 4))
-        with code.loop(0, masked) as slot:
-            added = code.load(code.at(mask, code.times(slot, 4)), code.f32)
-            for scored in lines:
-                place = code.at(scored, code.times(code.add(open_slots, slot), 4))
-                code.store(b.fadd(code.load(place, code.f32), added), place)
-        for scored in lines:
-            exponentials(code, scored, slots, rounded, paired)
-        for one, (sums, total) in zip(heads, weigh(worker, turn), strict=True):
-            goal = code.times(row, shape.attended * worker.unit)
-            goal = code.at(normed, goal, code.times(one, dim * worker.unit))
-            inverse = b.fdiv(code.number(1.0, lanes), total)
-            for i, part in enumerate(sums):
-                worker.put(b.fmul(part, inverse), code.at(goal, worker.unit * lanes * i))
+    first, end = code.share(code.times(rows, heads), worker.thread, worker.team)
+    with code.loop(0, heads) as head:
+        before = code.times(head, rows)
+        begin, stop = larger(code, b.sub(first, before), 0), smaller(code, b.sub(end, before), rows)
+        with code.loop(begin, stop, together) as top:
+            if paired:
+                turn = _turn(worker, head, top, 0)
+                pairs.score(worker, turn)
+                _exponentials(worker, turn)
+                _put(worker, turn, pairs.weigh(worker, turn))
+            else:
+                count = smaller(code, b.sub(stop, top), together)
+                _attend_rows(worker, head, top, count)
     code.barrier()
 
 
-def _score(worker: Worker, turn: Turn) -> None:
-    """Each slot's key times each query, as many slots at a time as a vector has lanes.
-
-    A part of a key is read and widened once for all queries. What is read behind the last slot is never used.
-    """
-    code, b, dim, lanes, size = worker.code, worker.code.b, worker.shape.head_dim, _lanes(worker), worker.kv_bytes
-    parts = range(0, dim, lanes)
-    scale = code.number(dim**-0.5, lanes)
-    queries = [[b.fmul(code.load(code.at(q, 4 * d), code.floats(lanes)), scale) for d in parts] for q in turn.queries]
-    with code.loop(0, turn.slots, lanes) as slot:
-        _fetch(worker, code.at(turn.keys, code.times(slot, dim * size), _AHEAD), lanes * dim * size)
-
-        def products(i, slot=slot):
-            """Slot i's key times each query, still to be summed over the lanes."""
-            place = code.at(turn.keys, code.times(code.add(slot, i), dim * size))
-            totals: list = []
-            for number, d in enumerate(parts):
-                key = worker.kv_load(code.at(place, size * d), lanes)
-                if number == 0:
-                    totals = [b.fmul(query[0], key) for query in queries]
-                else:
-                    totals = [
-                        code.call_float("fma", query[number], key, total)
-                        for query, total in zip(queries, totals, strict=True)
-                    ]
-            return totals
-
-        for line, scored in zip(turn.lines, code.sums_of(products, lanes), strict=True):
-            code.store(scored, code.at(line, code.times(slot, 4)))
+def _turn(worker: Worker, head, row, number) -> Turn:
+    """A row's turn with a key head; its scores are the thread's `number`-th."""
+    code, shape, b = worker.code, worker.shape, worker.code.b
+    dim, group, paired = shape.head_dim, shape.heads // shape.kv_heads, shape.kv == "pairs"
+    query, normed, scores = (worker.place(worker.size(name)) for name in ("query", "normed", "scores"))
+    keys, values = (code.at(worker.place(worker.task[i]), code.times(head, worker.size("head_stride"))) for i in (2, 3))
+    heads = [code.add(code.times(head, group), g) for g in range(group)]
+    folded = [code.add(code.times(one, worker.rows), row) for one in heads]
+    number = code.add(code.times(worker.thread, rows_at_once(shape.kv)), number)
+    line = worker.size("score_stride")
+    slots = code.add(worker.size("start"), worker.rows)
+    return Turn(
+        row,
+        keys,
+        values,
+        queries=[code.at(query, code.times(place, dim * (2 if paired else 4))) for place in folded],
+        lines=[code.at(scores, code.times(code.add(code.times(number, group), g), line)) for g in range(group)],
+        goals=[
+            code.at(normed, code.times(row, shape.attended * worker.unit), code.times(one, dim * worker.unit))
+            for one in heads
+        ],
+        slots=slots,
+        rounded=code.times(b.sdiv(code.add(slots, LANES - 1), code.whole(LANES)), LANES),
+    )
 
 
-def _weigh(worker: Worker, turn: Turn) -> list:
-    """The values' sums by each line's weights, in vectors, and the weights' own sum in every lane.
+def _attend_rows(worker: Worker, head, top, count) -> None:
+    """Attention of some rows of a key head, from `top` on."""
+    code = worker.code
+
+    def turn(number) -> Turn:
+        return _turn(worker, head, code.add(top, number), number)
+
+    first, block, sums = turn(0), Block(worker), _Sums(worker)
+    with code.loop(0, first.slots, BLOCK) as begin:
+        block.take_keys(first.keys, begin, first.slots)
+        with code.loop(0, count) as number:
+            _score(worker, turn(number), begin, block, _Ahead(worker, first.keys, begin, number))
+    with code.loop(0, count) as number:
+        _exponentials(worker, turn(number))
+        sums.clear(number)
+    with code.loop(0, first.slots, BLOCK) as begin:
+        values = block.take_values(first.values, begin, first.slots)
+        with code.loop(0, count) as number:
+            _weigh(worker, turn(number), begin, values, number, sums, _Ahead(worker, first.values, begin, number))
+    with code.loop(0, count) as number:
+        _put(worker, turn(number), sums.of(number))
+
+
+def _exponentials(worker: Worker, turn: Turn) -> None:
+    """Make the scores of a row what its values are weighed by; those of slots that its mask hides become 0."""
+    code = worker.code
+    masks, masked = worker.place(worker.task[4]), worker.task[5]
+    open_slots = code.b.sub(turn.slots, masked)
+    mask = code.at(masks, code.times(code.times(turn.row, masked), 4))
+    with code.loop(0, masked) as slot:
+        added = code.load(code.at(mask, code.times(slot, 4)), code.f32)
+        for scored in turn.lines:
+            place = code.at(scored, code.times(code.add(open_slots, slot), 4))
+            code.store(code.b.fadd(code.load(place, code.f32), added), place)
+    for scored in turn.lines:
+        exponentials(code, scored, turn.slots, turn.rounded, worker.shape.kv == "pairs")
+
+
+def _put(worker: Worker, turn: Turn, found) -> None:
+    """Write a row's sums, each over the sum of its weights."""
+    code = worker.code
+    for goal, (sums, total) in zip(turn.goals, found, strict=True):
+        lanes = getattr(total.type, "count", 1)
+        inverse = code.b.fdiv(code.number(1.0, lanes), total)
+        for i, part in enumerate(sums):
+            worker.put(code.b.fmul(part, inverse), code.at(goal, worker.unit * lanes * i))
+
+
+class _Ahead:
+    """Asks for the block behind the one that begins at a slot, each row for lines of its own; there may be none."""
+
+    def __init__(self, worker: Worker, source, begin, number):
+        self._code, self._size = worker.code, worker.shape.head_dim * worker.kv_bytes
+        behind = self._code.add(begin, BLOCK)
+        self._next = self._code.at(source, self._code.times(behind, self._size))
+        self._number = number
+
+    def ask(self, turn, turns: int) -> None:
+        """Ask for the line of one of a row's turns."""
+        at = self._code.add(self._code.times(self._number, turns), turn)
+        self._code.prefetch(self._code.at(self._next, self._code.times(at, _LINE)), level=2)
+
+
+def _score(worker: Worker, turn: Turn, begin, block: Block, ahead: _Ahead) -> None:
+    """Each key of a block times each query of a row, as many slots at a time as there are registers for."""
+    code, dim, group, vector = worker.code, worker.shape.head_dim, len(turn.queries), worker.code.floats(_WIDE)
+    scale, unroll = code.number(dim**-0.5, _WIDE), math.gcd(dim, _UNROLL)
+    together = _half_until(BLOCK // _WIDE, _MOST_SUMS // group)
+    with code.loop(begin, smaller(code, code.add(begin, BLOCK), turn.slots), together * _WIDE) as slot:
+        offset = code.b.sub(slot, begin)
+        before = code.times(code.b.sdiv(offset, code.whole(together * _WIDE)), dim)
+
+        def body(d, sums, offset=offset, before=before):
+            sums = list(sums)
+            for u in range(unroll):
+                ahead.ask(code.add(before, d, u), BLOCK // (together * _WIDE) * dim)
+                row = code.at(block.held, code.times(code.add(d, u), BLOCK * 4), code.times(offset, 4))
+                asked = [
+                    code.spread(code.load(code.at(query, code.times(d, 4), 4 * u), code.f32), _WIDE)
+                    for query in turn.queries
+                ]
+                for i in range(together):
+                    key = code.load(code.at(row, 4 * _WIDE * i), vector)
+                    for g, factor in enumerate(asked):
+                        at = g * together + i
+                        sums[at] = code.call_float("fma", key, factor, sums[at])
+            return sums
+
+        found = code.fold(0, dim, unroll, [code.number(0.0, _WIDE)] * (group * together), body)
+        for g, line in enumerate(turn.lines):
+            for i in range(together):
+                place = code.at(line, code.times(slot, 4), 4 * _WIDE * i)
+                code.store(code.b.fmul(found[g * together + i], scale), place)
+
+
+def _half_until(count: int, most: int) -> int:
+    """A power of two, halved until it is not above `most`, or 1."""
+    while count > max(1, most):
+        count //= 2
+    return count
+
+
+class _Sums:
+    """The sums of the weighed values of some rows, and those of the weights, between two blocks."""
+
+    def __init__(self, worker: Worker):
+        code, shape, self._code = worker.code, worker.shape, worker.code
+        self._group, self._dim = shape.heads // shape.kv_heads, shape.head_dim
+        self._lanes = math.gcd(self._dim, _WIDE)
+        with code.b.goto_entry_block():
+            held = code.b.alloca(code.ir.ArrayType(code.f32, _ROWS * self._group * (self._dim + 1)))
+            self._held = code.b.bitcast(held, code.pointer)
+
+    def place(self, number, g: int, d: int):
+        """Where a row's sum for a dimension of its g-th query head is; behind the last is that of the weights."""
+        width = self._dim + 1
+        return self._code.at(self._held, self._code.times(number, 4 * self._group * width), 4 * (g * width + d))
+
+    def clear(self, number) -> None:
+        """Begin a row."""
+        for g in range(self._group):
+            for d in range(0, self._dim, self._lanes):
+                self._code.store(self._code.number(0.0, self._lanes), self.place(number, g, d))
+            self._code.store(self._code.number(0.0), self.place(number, g, self._dim))
+
+    def of(self, number) -> list:
+        """Of each query head of a row the sums in vectors, and the weights' in every lane."""
+        code = self._code
+        return [
+            (
+                [
+                    code.load(self.place(number, g, d), code.floats(self._lanes))
+                    for d in range(0, self._dim, self._lanes)
+                ],
+                code.spread(code.load(self.place(number, g, self._dim), code.f32), self._lanes),
+            )
+            for g in range(self._group)
+        ]
+
+
+def _weigh(worker: Worker, turn: Turn, begin, values, number, held: _Sums, ahead: _Ahead) -> None:
+    """Add a block's values by each line's weights, and the weights themselves.
 
     Slot by slot: a tree's hidden slots in between then change nothing, so that a row's result is the same in every
-    tree, to the last bit. Of a block of slots first some of the dimensions are summed up, then the next, so that there
-    are no more sums at once than registers, and values are read from memory once.
+    tree, to the last bit. First some of the dimensions are summed up, then the next, so that there are no more sums at
+    once than registers.
     """
-    code, b, dim, lanes, size = worker.code, worker.code.b, worker.shape.head_dim, _lanes(worker), worker.kv_bytes
-    parts, group = range(0, dim, lanes), len(turn.lines)
-    vector = code.floats(lanes)
-    step = max(1, (_MOST_SUMS_WIDE if jit.lanes_at_once() == LANES else _MOST_SUMS) // group)
-    with b.goto_entry_block():
-        held = b.bitcast(b.alloca(code.ir.ArrayType(code.f32, group * (dim + 1))), code.pointer)
+    code, dim, group = worker.code, worker.shape.head_dim, len(turn.lines)
+    lanes = math.gcd(dim, _WIDE)
+    parts, step = range(0, dim, lanes), max(1, _MOST_SUMS // group)
+    count = code.b.sub(smaller(code, code.add(begin, BLOCK), turn.slots), begin)
+    lines = [code.at(line, code.times(begin, 4)) for line in turn.lines]
 
-    def sum_place(g: int, d: int):
-        return code.at(held, 4 * (g * dim + d))
-
-    def total_place(g: int):
-        return code.at(held, 4 * (group * dim + g))
-
-    for g in range(group):
-        for d in parts:
-            code.store(code.number(0.0, lanes), sum_place(g, d))
-        code.store(code.number(0.0), total_place(g))
-
-    def run(begin, end, places: list, body) -> None:
-        """Carry sums on over slots, from where they are kept and back."""
-        found = code.fold(begin, end, 1, [code.load(place, kind) for place, kind in places], body)
-        for (place, _), value in zip(places, found, strict=True):
+    def run(places: list, kind, body) -> None:
+        """Carry sums on over the block, from where they are kept and back."""
+        found = code.fold(0, count, 1, [code.load(place, kind) for place in places], body)
+        for place, value in zip(places, found, strict=True):
             code.store(value, place)
 
-    with code.loop(0, turn.slots, _BLOCK) as begin:
-        end = code.add(begin, _BLOCK)
-        end = b.select(b.icmp_signed("<", end, turn.slots), end, turn.slots)
+    def weights(slot):
+        return [code.load(code.at(line, code.times(slot, 4)), code.f32) for line in lines]
 
-        def add_up(slot, totals):
-            return [
-                b.fadd(total, code.load(code.at(line, code.times(slot, 4)), code.f32))
-                for total, line in zip(totals, turn.lines, strict=True)
-            ]
+    def add_up(slot, totals):
+        return [code.b.fadd(*pair) for pair in zip(totals, weights(slot), strict=True)]
 
-        run(begin, end, [(total_place(g), code.f32) for g in range(group)], add_up)
-        for first in range(0, len(parts), step):
-            some, is_first = parts[first : first + step], first == 0
+    run([held.place(number, g, dim) for g in range(group)], code.f32, add_up)
+    for first in range(0, len(parts), step):
+        some = parts[first : first + step]
 
-            def weighed(slot, sums, some=some, is_first=is_first):
-                place = code.at(turn.values, code.times(slot, dim * size))
-                if is_first:
-                    _fetch(worker, code.at(place, _BLOCK * dim * size), dim * size)
-                shares = [code.load(code.at(line, code.times(slot, 4)), code.f32) for line in turn.lines]
-                shares = [code.spread(share, lanes) for share in shares]
-                following = list(sums)
-                for i, d in enumerate(some):
-                    value = worker.kv_load(code.at(place, size * d), lanes)
-                    for g, share in enumerate(shares):
-                        at = i * group + g
-                        following[at] = code.call_float("fma", share, value, sums[at])
-                return following
+        def weighed(slot, sums, some=some, first=first):
+            ahead.ask(code.add(slot, BLOCK * (first // step)), BLOCK * -(-len(parts) // step))
+            shares = [code.spread(weight, lanes) for weight in weights(slot)]
+            sums = list(sums)
+            for i, d in enumerate(some):
+                value = code.load(code.at(values, code.times(slot, dim * 4), 4 * d), code.floats(lanes))
+                for g, share in enumerate(shares):
+                    at = i * group + g
+                    sums[at] = code.call_float("fma", share, value, sums[at])
+            return sums
 
-            run(begin, end, [(sum_place(g, d), vector) for d in some for g in range(group)], weighed)
-    return [
-        (
-            [code.load(sum_place(g, d), vector) for d in parts],
-            code.spread(code.load(total_place(g), code.f32), lanes),
-        )
-        for g in range(group)
-    ]
-
-
-def _fetch(worker: Worker, place, count: int) -> None:
-    """Ask for so many bytes that will be needed soon; there may be nothing."""
-    for line in range(0, count, 64):
-        worker.code.prefetch(worker.code.at(place, line))
-
-
-def _lanes(worker: Worker) -> int:
-    """Dimensions of a head that are multiplied at once: what a register holds, where that divides them."""
-    return math.gcd(worker.shape.head_dim, jit.lanes_at_once())
+        run([held.place(number, g, d) for d in some for g in range(group)], code.floats(lanes), weighed)

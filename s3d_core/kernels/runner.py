@@ -11,6 +11,7 @@ import torch.nn.functional as F
 
 from s3d_core.attention import Masks, additive_masks
 from s3d_core.kernels import functions, jit
+from s3d_core.kernels.attention import line_slots, rows_at_once
 from s3d_core.kernels.jit import LANES
 from s3d_core.kernels.layout import Kind, draft_kind
 from s3d_core.kernels.skinny import Packed, most_height, tiling
@@ -290,10 +291,7 @@ class CompiledLayers:
             for name, tensor in self._buffers.items():
                 self._work[_AT[name]] = tensor.data_ptr()
         if slots > self._slots:
-            self._slots = max(2 * self._slots, -(-slots // LANES) * LANES)
-            group = self._target.heads // self._target.kv_heads
-            scores = self._buffers["scores"] = torch.zeros(self._threads, group, self._slots)
-            self._work[_AT["scores"]], self._work[_AT["score_stride"]] = (
-                scores.data_ptr(),
-                4 * self._slots,
-            )
+            self._slots = max(2 * self._slots, slots)
+            lines = rows_at_once(self.kv) * self._target.heads // self._target.kv_heads
+            scores = self._buffers["scores"] = torch.zeros(self._threads, lines, line_slots(self._slots))
+            self._work[_AT["scores"]], self._work[_AT["score_stride"]] = scores.data_ptr(), 4 * scores.shape[2]

@@ -27,7 +27,8 @@ PASS = (
 `x` `[tiles * height, hidden]` is the residual stream; `normed`, `low`, `wide`, `active` are scratch of
 that many rows, of which `normed`, `low` and `active` are multiplied and so bfloat16 where products want
 that (`layout.Kind`); `query` `[heads, rows, head_dim]`, bfloat16 where attention is over pairs
-(`pairs`); `scores` `[threads, heads / kv_heads, slots]` with `score_stride` bytes a line; `cos`, `sin`
+(`pairs`); `scores` `[threads, rows, heads / kv_heads, slots]` with `score_stride` bytes a line, of the rows that
+a thread is at; `cos`, `sin`
 `[rows, rotary]`. `start` is the first cache slot to write, `head_stride` the bytes from one head's keys
 to the next's. `attended_head` and `attended_row` are the bytes from one key head, and from one of its
 rows, to the next in the output of torch's attention. `quants` is room for quantised rows,

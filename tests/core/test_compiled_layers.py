@@ -11,9 +11,9 @@ from s3d_core.tree import Tree
 
 pytestmark = pytest.mark.skipif(not jit.available(), reason="compiled layers need AVX2 on Linux")
 
-# A context shorter and one longer than the sliding windows among the models; then rows of one tile, of
-# broken tiles, and so many that torch's attention is used.
-CONTEXTS = (5, 61)
+# A context shorter than the sliding windows among the models, and longer ones of one block of attention and of
+# several; then rows of one tile, of broken tiles, and so many that torch's attention is used.
+CONTEXTS = (5, 61, 150)
 ROWS = (1, 3, 4, 8, 9, 12, 21, 40, 70)
 
 

@@ -11,7 +11,7 @@ from functools import lru_cache, partial
 import torch
 
 from s3d_core.cache import Cache
-from s3d_core.costs import Costs
+from s3d_core.costs import Costs, Shape
 from s3d_core.decode import verify
 from s3d_core.draft import State, Verdicts
 from s3d_core.grown import Grown
@@ -55,20 +55,17 @@ class Auto:
     @torch.inference_mode()
     def measure(self, cache: Cache, budget_s: float = _BUDGET_S) -> None:
         """Time the shapes there are to choose from, in the scratch slots behind `cache`'s tokens."""
-        ends, costs = time.perf_counter() + budget_s, self.policy.costs
         ids = [*cache.ids, 0]
-        for place, rows in enumerate(_ROWS):
-            if place > 1 and time.perf_counter() > ends:
-                break
-            costs.measure_verify(rows, partial(self._verify, cache, Tree.chain([0] * (rows - 1))))
-            if place == 1 and self._s3d:
-                counts = sorted(self.policy.gains)
-                for skipped in dict.fromkeys((counts[len(counts) // 2], counts[0], counts[-1])):
-                    settings = DraftSettings("s3d", skipped, MAX_DRAFT_LENGTH, tree_size=8)
-                    state = State(ids, cache, settings, MAX_DRAFT_LENGTH)
-                    costs.measure_draft(skipped, partial(self._draft, state))
-                    if time.perf_counter() > ends:
-                        break
+        verify = [Shape("verify", n, partial(self._verify, cache, Tree.chain([0] * (n - 1)))) for n in _ROWS]
+        draft = []
+        if self._s3d:
+            counts = sorted(self.policy.gains)
+            for skipped in dict.fromkeys((counts[len(counts) // 2], counts[0], counts[-1])):
+                settings = DraftSettings("s3d", skipped, MAX_DRAFT_LENGTH, tree_size=8)
+                state = State(ids, cache, settings, MAX_DRAFT_LENGTH)
+                draft.append(Shape("draft", skipped, partial(self._draft, state)))
+        shapes = verify[:2] + draft + verify[2:]
+        self.policy.costs.measure(shapes, needed=2 + bool(draft), budget_s=budget_s)
 
     def _verify(self, cache: Cache, tree: Tree) -> list[int]:
         return most_likely(verify(self._target, cache, 0, tree))

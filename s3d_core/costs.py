@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -12,7 +13,25 @@ from s3d_core.settings import MAX_TREE_SIZE
 _FOLLOWS, _MOST = 0.1, math.log(2)
 # Likewise for the pace that passes of about as many rows have of their own.
 _FOLLOWS_SLOWLY = 0.03
+# How many draft passes the first measuring weighs as much as; without drafts it is forgotten down to the least.
+_FIRST_MEASURED, _LEAST_KNOWN = 3.0, 1.0
+_FORGETS = 0.05
+# How often a shape is timed at most.
+_TIMES = 5
 _SIZES = (MAX_TREE_SIZE + 1).bit_length() + 1
+
+
+class Shape(NamedTuple):
+    """A pass that can be timed.
+
+    Attributes:
+        kind, size: a verify pass of so many rows, or a draft pass that skips so many layers.
+        run: does it once.
+    """
+
+    kind: Literal["verify", "draft"]
+    size: int
+    run: Callable[[], object]
 
 
 class Costs:
@@ -20,8 +39,8 @@ class Costs:
 
     Shapes in between are interpolated. A common pace carries over to all of them what is seen of verify
     passes: a longer context or another busy program slows every pass. Beside it draft passes have a pace of their
-    own, as their search depends on the text. And so do verify passes of about as many rows, slowly: measured once, and
-    one right after the other, they may have been lucky, or unlucky.
+    own, as their search depends on the text; it is learned the faster the longer none was made. And so do verify
+    passes of about as many rows, slowly: measured a few times, they may have been lucky, or unlucky.
 
     Args:
         verify: milliseconds by rows, where they are known already.
@@ -38,6 +57,7 @@ class Costs:
         self._table = np.empty(0)
         self._drafts: dict[int, float] = {}
         self._pace = self._draft_pace = 0.0
+        self._drafts_known = _FIRST_MEASURED
         # By the number of bits of the rows' number, of which the first stands for no rows.
         self._own_pace = [0.0] * _SIZES
         self._sizes = np.array([_size(rows) for rows in range(MAX_TREE_SIZE + 2)])
@@ -47,14 +67,28 @@ class Costs:
         """Whether anything was measured."""
         return bool(self._verify)
 
-    def measure_verify(self, rows: int, run: Callable[[], object]) -> None:
-        """Time a verify pass of so many rows."""
-        self._verify[rows] = _fastest(run, self._first_runs)
-        self._table = np.empty(0)
+    def measure(self, shapes: Sequence[Shape], needed: int, budget_s: float) -> None:
+        """Time shapes in turns, and keep the fastest of each: a machine that is slow for a second is so for all alike.
 
-    def measure_draft(self, skipped: int, run: Callable[[], object]) -> None:
-        """Time a draft pass that skips so many layers."""
-        self._draft[skipped] = _fastest(run, self._first_runs)
+        Args:
+            shapes: the most important first.
+            needed: so many of them are timed once whatever it takes.
+            budget_s: seconds after which no further pass begins.
+        """
+        ends = time.perf_counter() + budget_s
+        for number in range(_TIMES):
+            for place, shape in enumerate(shapes):
+                if time.perf_counter() > ends and (number or place >= needed):
+                    return
+                if number == 0:
+                    for _ in range(self._first_runs):
+                        shape.run()
+                self._keep(shape, _timed(shape.run))
+
+    def _keep(self, shape: Shape, ms: float) -> None:
+        held = self._verify if shape.kind == "verify" else self._draft
+        held[shape.size] = min(ms, held.get(shape.size, math.inf))
+        self._table = np.empty(0)
         self._drafts.clear()
 
     def verify(self, most_rows: int) -> np.ndarray:
@@ -96,7 +130,13 @@ class Costs:
 
     def saw_draft(self, skipped: int, ms: float) -> None:
         """A draft pass of a reply took so long."""
-        self._draft_pace += _FOLLOWS * _surprise(ms / self.draft(skipped))
+        follows = max(_FOLLOWS, 1 / (1 + self._drafts_known))
+        self._drafts_known += 1
+        self._draft_pace += follows * _surprise(ms / self.draft(skipped))
+
+    def saw_no_draft(self) -> None:
+        """A round of a reply went by without a draft pass."""
+        self._drafts_known += _FORGETS * (_LEAST_KNOWN - self._drafts_known)
 
     def saw_round(self, skipped: int, rows: int, ms: float) -> None:
         """A draft and a verify pass of a reply took so long together."""
@@ -114,13 +154,8 @@ def _surprise(ratio: float) -> float:
     return max(-_MOST, min(_MOST, math.log(ratio)))
 
 
-def _fastest(run: Callable[[], object], first_runs: int, times: int = 5, enough_ms: float = 200.0) -> float:
-    """Milliseconds of the fastest of a few runs behind the first ones."""
-    for _ in range(first_runs):
-        run()
-    taken: list[float] = []
-    while len(taken) < times and sum(taken) < enough_ms:
-        began = time.perf_counter()
-        run()
-        taken.append(1000 * (time.perf_counter() - began))
-    return min(taken)
+def _timed(run: Callable[[], object]) -> float:
+    """Milliseconds of a run."""
+    began = time.perf_counter()
+    run()
+    return 1000 * (time.perf_counter() - began)

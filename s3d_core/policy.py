@@ -221,6 +221,7 @@ class Policy:
         self._allowance += _TRYING * len(emitted)
         if skipped is None:
             self._brings.missed()
+            self.costs.saw_no_draft()
             return
         self._known["s3d"].saw(tree, emitted)
         if draft_ms is not None:

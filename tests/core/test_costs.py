@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from s3d_core.costs import Costs
+from s3d_core.costs import Costs, Shape
 
 
 def test_shapes_in_between_are_interpolated_and_wider_ones_go_on_likewise():
@@ -27,23 +27,53 @@ def test_what_was_never_measured_is_not_chosen():
     assert costs.draft(12) == math.inf
 
 
+def sleeping(*waits):
+    """A pass that takes so many seconds from run to run."""
+    waits = iter(waits)
+    return lambda: time.sleep(next(waits))
+
+
 def test_measuring_takes_the_fastest_run_behind_the_first():
-    costs, waits = Costs(), iter([0.03, 0.02, 0.02, 0.004, 0.02, 0.02])
-    costs.measure_verify(1, lambda: time.sleep(next(waits)))
+    costs = Costs()
+    costs.measure([Shape("verify", 1, sleeping(0.001, 0.03, 0.03, 0.008, 0.03, 0.03))], 1, 60)
     assert costs.known
-    assert 4 <= costs.verify(1)[1] < 20
+    assert 8 <= costs.verify(1)[1] < 20
 
 
 def test_where_the_second_run_records_the_pass_neither_of_the_two_counts():
-    costs, waits = Costs(first_runs=2), iter([0.03, 0.3, *[0.01] * 5])
-    costs.measure_verify(1, lambda: time.sleep(next(waits)))
+    costs = Costs(first_runs=2)
+    costs.measure([Shape("verify", 1, sleeping(0.001, 0.001, *[0.01] * 5))], 1, 60)
     assert 10 <= costs.verify(1)[1] < 30
 
 
-def test_a_pass_of_a_large_model_is_timed_once():
-    runs = []
-    Costs().measure_draft(12, lambda: runs.append(time.sleep(0.25)))
-    assert len(runs) == 2
+def test_a_slow_second_is_one_for_every_shape():
+    """Timed one after the other, the shape whose turn it was then was taken for a dear one."""
+    ran = []
+    shapes = [Shape("verify", 1, lambda: ran.append("v1")), Shape("draft", 12, lambda: ran.append("d12"))]
+    Costs().measure(shapes, 2, 60)
+    assert ran == ["v1", "v1", "d12", "d12"] + ["v1", "d12"] * 4
+
+
+def test_what_a_large_model_takes_long_for_is_timed_once_and_only_what_is_needed():
+    ran = []
+    shapes = [Shape("verify", rows, lambda rows=rows: ran.append(rows)) for rows in (1, 9, 17)]
+    Costs().measure(shapes, 2, 0)
+    assert ran == [1, 1, 9, 9]
+
+
+def test_what_drafts_take_is_learned_anew_after_a_while_without():
+    """One try said in vain that drafts had become cheap, and a hundred more were needed to believe it."""
+    costs = Costs(verify={1: 10.0}, draft={12: 9.0})
+    for _ in range(100):
+        costs.saw_no_draft()
+    costs.saw_draft(12, 6.0)
+    costs.saw_draft(12, 6.0)
+    assert costs.draft(12) == pytest.approx(6, rel=0.15)
+    steady = Costs(verify={1: 10.0}, draft={12: 6.0})
+    for _ in range(30):
+        steady.saw_draft(12, 6.0)
+    steady.saw_draft(12, 12.0)
+    assert steady.draft(12) == pytest.approx(6, rel=0.08)
 
 
 def test_a_slower_machine_is_followed_for_every_shape_and_one_pause_is_not():

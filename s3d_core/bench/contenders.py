@@ -8,11 +8,12 @@ reported on its own.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
+from s3d_core.bench.steady import Part, parts
 from s3d_core.bench.traffic import Traffic, parameter_bytes
 from s3d_core.engine import Engine
 from s3d_core.errors import SettingError
@@ -22,6 +23,13 @@ TRANSFORMERS = ("hf", "hf-lookup", "hf-early-exit")
 LLAMA = ("llama-q4_1", "llama-q8_0", "llama-bf16")
 PEERS = (*TRANSFORMERS, *LLAMA)
 NAMES = (*STRATEGIES, *PEERS)
+# What a contender can be told of its own: option -> field of the settings and its type.
+OWN: dict[str, tuple[str, type]] = {
+    "skip": ("skipped", int),
+    "draft": ("draft_length", int),
+    "tree": ("tree_size", int),
+    "least": ("least_probability", float),
+}
 
 
 @dataclass
@@ -38,6 +46,7 @@ class Reply:
         bytes_read: of weights in the passes behind the first, draft passes included; 0 where it is not counted.
         peak_bytes: the most memory that the contender had for itself, see `memory`; None where it is not measured.
         draft_ms, verify_ms: of each round behind the first that drafted; empty for peers.
+        parts: of all rounds behind the first, see `steady`; empty for peers.
     """
 
     ids: list[int]
@@ -52,12 +61,17 @@ class Reply:
     peak_bytes: int | None = None
     draft_ms: list[float] = field(default_factory=list)
     verify_ms: list[float] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
 
     @property
     def tokens_per_second(self) -> float | None:
         """Decoding speed behind the first pass; None for a reply that ended with it."""
-        later = len(self.ids) - self.first_tokens
-        return 1000 * later / self.decode_ms if later > 0 and self.decode_ms else None
+        return 1000 * self.later_tokens / self.decode_ms if self.later_tokens > 0 and self.decode_ms else None
+
+    @property
+    def later_tokens(self) -> int:
+        """Tokens behind the first pass."""
+        return len(self.ids) - self.first_tokens
 
     @property
     def bytes_per_second(self) -> float | None:
@@ -84,24 +98,31 @@ class Contender(Protocol):
 
 
 class Ours:
-    """One of this project's strategies."""
+    """One of this project's strategies.
 
-    def __init__(self, engine: Engine, draft: DraftSettings):
-        self.name, self._engine, self._draft = draft.strategy, engine, draft
+    Args:
+        name: None for the strategy's.
+    """
+
+    def __init__(self, engine: Engine, draft: DraftSettings, name: str | None = None):
+        self.name, self._engine, self._draft = name or draft.strategy, engine, draft
         self._traffic = Traffic(engine)
 
     @property
     def held(self) -> int:
         memory = self._engine.memory()
-        return memory["weights"] + memory["cache"] + (memory["adapter"] if self.name in ("s3d", "auto") else 0)
+        drafts = self._draft.strategy in ("s3d", "auto")
+        return memory["weights"] + memory["cache"] + (memory["adapter"] if drafts else 0)
 
     def reply(self, ids: list[int], sampling: SamplingSettings, cold: bool = True) -> Reply:
         """As `Contender.reply`; what of the prompt is in the cache stays there unless it is to be `cold`."""
         if cold:
             self._engine.cache.rewind(0)
+            self._engine.forget_texts()  # else who comes second would draft better for what the first one wrote
         draft_ms: list[float] = []
         verify_ms: list[float] = []
         written: list[int] = []
+        timed: list[Part] = []
         passes: list[tuple[float, int]] = []
         tried: list[int] = []
         accepted: list[int] = []
@@ -113,6 +134,7 @@ class Ours:
             passes.append((time.perf_counter(), len(written)))
             if len(passes) > 1:
                 bytes_read += self._traffic.of(done)
+                timed += parts(self.name, done, 1000 * (passes[-1][0] - passes[-2][0]))
                 if done.drafted:
                     draft_ms.append(done.draft_ms)
                     verify_ms.append(done.verify_ms)
@@ -123,7 +145,7 @@ class Ours:
                 tried[slot] += 1
                 accepted[slot] += slot < done.accepted
         reply = reply_of(written, began, passes, accepted, tried, relaxed, bytes_read)
-        return replace(reply, draft_ms=draft_ms, verify_ms=verify_ms)
+        return replace(reply, draft_ms=draft_ms, verify_ms=verify_ms, parts=timed)
 
 
 class Transformers:
@@ -220,14 +242,15 @@ def assemble(
     contenders: list[Contender] = []
     peer = None
     for name in names:
-        if name in STRATEGIES:
-            if name not in engine.strategies:
+        strategy, given = _parsed(name)
+        if strategy in STRATEGIES:
+            if strategy not in engine.strategies:
                 raise SettingError("This model has no draft adapter, so s3d cannot run; leave it out of --strategies.")
-            settings = replace(draft, strategy=name)
-            if name == "skip":
+            settings = replace(draft, strategy=strategy)
+            if strategy == "skip":
                 # Token by token each draft costs a pass, so few layers can be skipped and little drafted.
                 settings = replace(settings, skipped=engine.target.depth // 5, draft_length=2)
-            contenders.append(Ours(engine, settings))
+            contenders.append(Ours(engine, replace(settings, **given), name))
         elif name in TRANSFORMERS:
             peer = peer or load_peer()
             contenders.append(Transformers(name, peer, engine.stop_ids, engine.target.depth // 2))
@@ -237,11 +260,36 @@ def assemble(
 
 
 def check_names(names: list[str]) -> None:
-    """See that all are known.
+    """See that all are known, and their settings too.
 
     Raises:
         SettingError: one is not.
     """
     for name in names:
-        if name not in NAMES:
-            raise SettingError(f"There is no strategy {name!r}; choose from {', '.join(NAMES)}.")
+        strategy, given = _parsed(name)
+        if strategy not in NAMES:
+            raise SettingError(f"There is no strategy {strategy!r}; choose from {', '.join(NAMES)}.")
+        if given and strategy in PEERS:
+            raise SettingError(f"{strategy} has no settings here; leave out {name.removeprefix(strategy)!r}.")
+        DraftSettings(**given)
+
+
+def _parsed(name: str) -> tuple[str, dict[str, Any]]:
+    """A contender's strategy and the settings of its own, as in `s3d:skip=18:draft=3`.
+
+    Raises:
+        SettingError: a setting is not known or not a number.
+    """
+    strategy, *changes = name.split(":")
+    given: dict[str, Any] = {}
+    for change in changes:
+        option, _, value = change.partition("=")
+        if option not in OWN:
+            raise SettingError(f"{change!r} is no setting of a strategy; write for example s3d:skip=12:tree=5, "
+                               f"of {', '.join(OWN)}.")  # fmt: skip
+        field, kind = OWN[option]
+        try:
+            given[field] = kind(value)
+        except ValueError:
+            raise SettingError(f"{option} in {name!r} needs a number.") from None
+    return strategy, given

@@ -81,15 +81,17 @@ def _studies(found: dict) -> list[dict]:
 
 def _compared(found: dict) -> str:
     records = found["results"]
+    reference = "plain" if any(r["strategy"] == "plain" for r in records) else records[0]["strategy"]
     names = [name for name in records[0]["ratio"] if any(r["strategy"] != name for r in records)]
     head = ["strategy", "tokens/s", "tokens/round", *(f"over {name}" for name in names)]
-    head += ["first token", "peak memory", "of bandwidth", "same text"]
+    head += ["steady", "first token", "peak memory", "of bandwidth", "same text"]
     rows = [
         [
             f"<b>{escape(r['strategy'])}</b>",
             _quartiles(r["tokens_per_second"], 1),
             f"{r['tokens_per_round']:.2f}",
             *(_quartiles(r["ratio"][name], 2) for name in names),
+            _short(r.get("steady_ratio"), 2),
             f"{r['time_to_first_token_ms']:,.0f} ms",
             _megabytes(r.get("peak_bytes")),
             _percent(r.get("share_of_bandwidth")),
@@ -101,6 +103,8 @@ def _compared(found: dict) -> str:
     notes = [
         f"{records[0]['prompts']} prompts, all contenders in turn on each. Medians, quartiles in brackets; ratios are "
         "taken prompt by prompt. Speeds are those behind the first token.",
+        f"Steady: speed over {reference} with each pass at its median of the whole run, all replies together, so that "
+        "slow moments of the machine change nothing.",
         "Peak memory: what a contender holds for itself, counted, and what the process grew by while it wrote, "
         "measured; the libraries, which all share, are not in it.",
     ]
@@ -108,7 +112,6 @@ def _compared(found: dict) -> str:
         notes.append(f"Of bandwidth: what the weights read take of the {read / 1e9:.1f} GB/s that this machine reads.")
     speeds = [_row(r, spread) for r in records if (spread := _spread(r["tokens_per_second"]))]
     peaks = [_row(r, Spread(*[r["peak_bytes"] / 1e6] * 3)) for r in records if r["peak_bytes"]]
-    reference = "plain" if any(r["strategy"] == "plain" for r in records) else records[0]["strategy"]
     ratios = [
         _row(r, [p["ratio"] for p in r["by_prompt"] if p["ratio"]]) for r in records if r["strategy"] != reference
     ]
@@ -160,14 +163,15 @@ def _categories(records: Sequence[dict], reference: str) -> str:
         [
             escape(name),
             *(
-                f"{part['tokens_per_round']:.2f} / {_short(part[f'ratio_to_{reference}'], 2)}"
+                f"{part['tokens_per_round']:.2f} / {_short(part[f'ratio_to_{reference}'], 2)} / "
+                f"{_short(part.get('steady_ratio'), 2)}"
                 for r in ours
                 for part in [r["by_category"][name]]
             ),
         ]
         for name in names
     ]
-    note = f"Tokens per round and, behind the stroke, the median speed over {reference}."
+    note = f"Tokens per round / the median speed over {reference} / the steady one."
     return _section("By category", _table(["category", *(r["strategy"] for r in ours)], rows), [note])
 
 

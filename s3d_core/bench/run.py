@@ -9,6 +9,7 @@ import torch
 
 from s3d_core.bench.contenders import Contender, Reply
 from s3d_core.bench.memory import HighWater
+from s3d_core.bench.steady import steady_ms, usual
 from s3d_core.settings import SamplingSettings
 
 # What every row's speed is told as a ratio of, where it takes part.
@@ -125,6 +126,7 @@ def summary(rows: Sequence[Row], bandwidth: float | None = None) -> list[dict]:
     """
     by_name = {row.name: row for row in rows}
     reference = by_name.get("plain", rows[0])
+    usual_ms = usual(r.parts for row in rows for r in row.replies)
     records = []
     for row in rows:
         read = spread([rate for r in row.replies if (rate := r.bytes_per_second)])
@@ -141,7 +143,8 @@ def summary(rows: Sequence[Row], bandwidth: float | None = None) -> list[dict]:
             "share_of_bandwidth": read[1] / bandwidth if read[1] and bandwidth else None,
             "same_text_as_plain": sum(a.ids == b.ids for a, b in zip(row.replies, reference.replies, strict=True)),
             "ratio": {n: quartiles(spread(ratios(row, by_name[n]))) for n in REFERENCES if n in by_name},
-            "by_category": _by_category(row, reference),
+            "steady_ratio": _steady(row, reference, usual_ms),
+            "by_category": _by_category(row, reference, usual_ms),
             "by_prompt": [
                 {"category": category, "tokens_per_second": a.tokens_per_second, "ratio": _over(a, b)}
                 for category, a, b in zip(row.categories, row.replies, reference.replies, strict=True)
@@ -157,7 +160,17 @@ def quartiles(found: Sequence[float | None]) -> dict:
     return {"median": middle, "quartiles": [lower, upper]}
 
 
-def _by_category(row: Row, reference: Row) -> dict:
+def _steady(row: Row, reference: Row, usual_ms: dict) -> float | None:
+    """Speed over another row, all replies together, with each pass at its usual time; None for peers."""
+    speeds = []
+    for one in (row, reference):
+        timed = [r for r in one.replies if r.parts]
+        ms = sum(steady_ms(r.parts, usual_ms) for r in timed)
+        speeds.append(sum(r.later_tokens for r in timed) / ms if ms else 0.0)
+    return speeds[0] / speeds[1] if all(speeds) else None
+
+
+def _by_category(row: Row, reference: Row, usual_ms: dict) -> dict:
     found: dict[str, dict] = {}
     for category in sorted(set(row.categories)):
         chosen = [i for i, name in enumerate(row.categories) if name == category]
@@ -168,6 +181,7 @@ def _by_category(row: Row, reference: Row) -> dict:
             "tokens_per_round": part.tokens_per_round,
             "tokens_per_second": spread([s for r in part.replies if (s := r.tokens_per_second)])[1],
             f"ratio_to_{reference.name}": spread(ratios(part, other))[1],
+            "steady_ratio": _steady(part, other, usual_ms),
         }
     return found
 
@@ -176,8 +190,10 @@ def table(records: Sequence[dict]) -> str:
     """The records as a table for a terminal."""
     names = [n for n in REFERENCES if n in records[0]["ratio"]]
     read = any(r["share_of_bandwidth"] is not None for r in records)
+    steady = any(r["steady_ratio"] for r in records)
     weighed = any(r["peak_bytes"] is not None for r in records)
-    head = ["strategy", "tokens/s", "(quartiles)", "tokens/round", *(f"x {n}" for n in names), "first token"]
+    head = ["strategy", "tokens/s", "(quartiles)", "tokens/round", *(f"x {n}" for n in names)]
+    head += [*["steady"] * steady, "first token"]
     lines = [[*head, *["peak memory"] * weighed, *["of bandwidth"] * read, "same text"]]
     for r in records:
         speed, share = r["tokens_per_second"], r["share_of_bandwidth"]
@@ -187,6 +203,7 @@ def table(records: Sequence[dict]) -> str:
             _range(speed["quartiles"], 1),
             f"{r['tokens_per_round']:.2f}",
             *(f"{_shown(q['median'], 2)} {_range(q['quartiles'], 2)}" for n in names for q in [r["ratio"][n]]),
+            *[_shown(r["steady_ratio"], 2)] * steady,
             f"{r['time_to_first_token_ms']:.0f} ms",
         ]
         if weighed:

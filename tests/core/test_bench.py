@@ -90,9 +90,22 @@ def test_summary(rows):
         "share_of_bandwidth": None,
         "same_text_as_plain": 1,
         "ratio": {"plain": {"median": 2.25, "quartiles": [2.125, 2.375]}},
+        "steady_ratio": None,
         "by_category": {
-            "chat": {"prompts": 1, "tokens_per_round": 11 / 6, "tokens_per_second": 125.0, "ratio_to_plain": 2.5},
-            "code": {"prompts": 1, "tokens_per_round": 2.2, "tokens_per_second": 200.0, "ratio_to_plain": 2.0},
+            "chat": {
+                "prompts": 1,
+                "tokens_per_round": 11 / 6,
+                "tokens_per_second": 125.0,
+                "ratio_to_plain": 2.5,
+                "steady_ratio": None,
+            },
+            "code": {
+                "prompts": 1,
+                "tokens_per_round": 2.2,
+                "tokens_per_second": 200.0,
+                "ratio_to_plain": 2.0,
+                "steady_ratio": None,
+            },
         },
         "by_prompt": [
             {"category": "code", "tokens_per_second": 200.0, "ratio": 2.0},

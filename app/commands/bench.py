@@ -40,7 +40,8 @@ def add_parser(subparsers) -> None:
     options.add_draft_options(parser, single=False)
     parser.add_argument("--strategies", metavar="A,B,...",
                         help="of plain, lookup, skip, s3d, auto, hf, hf-lookup, hf-early-exit, llama-q4_1, llama-q8_0, "
-                             f"llama-bf16 (default: {USUAL})")  # fmt: skip
+                             f"llama-bf16 (default: {USUAL}); with settings of its own as in s3d:skip=6:tree=5, "
+                             "of skip, draft, tree and least")  # fmt: skip
     parser.add_argument("--prompts", type=Path, default=PROMPTS, metavar="FILE", help="JSON lines with turns")
     parser.add_argument("--limit", type=int, metavar="N", help="first N prompts")
     parser.add_argument("--max-tokens", type=int, default=128, metavar="N", help="tokens per reply (128)")

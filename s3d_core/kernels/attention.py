@@ -3,7 +3,7 @@
 Threads share the pairs of a key head and a row evenly, the rows of a head side by side. A thread goes through a head's
 keys, and then through its values, a block at a time, and each of its rows is at a block while that is close to the
 processor. Keys are turned first, so that a vector holds one dimension of several slots and no sum runs across its
-lanes: a few rows pay for that with half of what they save, and a single one with all of it.
+lanes; for a single row that costs about what it saves.
 """
 
 import math

@@ -13,6 +13,7 @@ from s3d_core.kernels.jit import LANES
 from s3d_core.kernels.layout import draft_kind
 from s3d_core.kernels.skinny import Packed
 from s3d_core.layer import Weight
+from s3d_core.pages import roomy
 from s3d_core.target import Target
 from s3d_core.transfer import send
 
@@ -53,11 +54,7 @@ class DraftHead:
         room = -(-count // (_OWN - 1))
         room += -(count + room) % _GRAIN
         ids = torch.cat([frequent, frequent[:1].expand(room)])
-        rows = rows_of(target.head, ids)
-        self._weight = rows
-        if isinstance(target.head, Packed):
-            kind = draft_kind(target.head.layout.kind)
-            self._weight = Packed(rows.bfloat16() if kind == "bf16" else rows.to(target.dtype), kind=kind)
+        self._weight = _packed(target.head, ids, target.dtype) if isinstance(target.head, Packed) else target.head[ids]
         self._tokens = ids
         self._first, self.room = count, room
         self._is_frequent = bytearray(target.head.shape[0])
@@ -134,6 +131,16 @@ class DraftHead:
             self._weight.put(at, rows)
         else:
             self._weight[at] = rows
+
+
+def _packed(head: Packed, ids: torch.Tensor, dtype: torch.dtype) -> Packed:
+    """A head of some of a head's rows."""
+    kind = draft_kind(head.layout.kind)
+    # Pages of their own go back to the system when the rows are packed, and float32 rows are never all there.
+    rows = roomy((len(ids), head.shape[1]), torch.bfloat16 if kind == "bf16" else dtype)
+    for some in torch.arange(len(ids)).split(1024):
+        rows[some] = head.rows(ids[some]).to(rows.dtype)
+    return Packed(rows, kind=kind)
 
 
 def rows_of(head: Weight, ids: torch.Tensor) -> torch.Tensor:

@@ -3,8 +3,6 @@
 import ctypes
 import functools
 import hashlib
-import logging
-import os
 import platform
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -12,11 +10,13 @@ from pathlib import Path
 
 import torch
 
+from s3d_core.kernels import kept
+from s3d_core.kernels.dissolve import dissolve
+
 LANES = 16
 # Kept code was optimised in this way; another way needs another number.
 _OPTIMISED = 1
 _folder: Path | None = None
-log = logging.getLogger(__name__)
 _OPENMP = ("GOMP_parallel", "GOMP_barrier", "omp_get_thread_num", "omp_get_num_threads")
 
 
@@ -77,50 +77,24 @@ def keep_in(folder: Path | None) -> None:
 
 
 def compile_module(module) -> None:
-    """Compile an `llvmlite.ir` module, or find it compiled, and add it to the program for `address` to find."""
+    """Compile an `llvmlite.ir` module, or find it compiled, and add it to the program for `address` to find.
+
+    The module is taken apart.
+    """
     import llvmlite
     import llvmlite.binding as llvm
 
     text = str(module)
+    dissolve(module)
     machine = (llvmlite.__version__, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
-    kept = _folder / hashlib.sha256(repr((text, _OPTIMISED, machine)).encode()).hexdigest() if _folder else None
-    code = _kept(kept) if kept else None
+    file = _folder / hashlib.sha256(repr((text, _OPTIMISED, machine)).encode()).hexdigest() if _folder else None
+    code = kept.read(file) if file else None
     if code is None:
         code = _compiled(text)
-        if kept:
-            _keep(kept, code)
+        if file:
+            kept.write(file, code)
     _engine().add_object_file(llvm.ObjectFileRef.from_data(code))
     _engine().finalize_object()
-
-
-def _kept(file: Path) -> bytes | None:
-    """Object code from a file that is whole and that nobody else could have written, or None."""
-    try:
-        if any(_others_write(path) for path in (file, file.parent)):
-            return None
-        held = file.read_bytes()
-    except OSError:
-        return None
-    digest, code = held[:32], held[32:]
-    return code if hashlib.sha256(code).digest() == digest else None
-
-
-def _others_write(path: Path) -> bool:
-    """Whether another user can write there: what is kept is run."""
-    status = path.stat()
-    return status.st_uid not in (os.geteuid(), 0) or bool(status.st_mode & 0o002)
-
-
-def _keep(file: Path, code: bytes) -> None:
-    """Write object code behind its SHA-256. A disk that is full or read-only only costs the time saved."""
-    try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        part = file.with_name(f"{file.name}.{os.getpid()}")
-        part.write_bytes(hashlib.sha256(code).digest() + code)
-        part.chmod(0o600)
-        part.replace(file)
-    except OSError as error:
-        log.info("compiled code is not kept: %s", error)
 
 
 def _compiled(text: str) -> bytes:

@@ -94,6 +94,7 @@ class CompiledLayers:
         self._stacks: dict[tuple[bool, Sequence[int]], _Stack] = {}
         self._rows = self._slots = 0
         self._buffers: dict[str, torch.Tensor] = {}
+        self._logits: dict[int, torch.Tensor] = {}
         self._work, self._head = (ctypes.c_int64 * len(PASS))(), (ctypes.c_int64 * len(LAYER))()
         self._compile(0, most_height(self._fixed["kind"]))
         kind = target.head.layout.kind
@@ -188,10 +189,13 @@ class CompiledLayers:
             behind(table, work_at, attended.data_ptr(), 0, 0, 0, threads)
 
     def logits(self, x: torch.Tensor, norm: torch.Tensor, head: Packed) -> torch.Tensor:
-        """`[rows, vocabulary]` of rows before the final norm `[rows, hidden]`."""
+        """`[rows, vocabulary]` of rows before the final norm `[rows, hidden]`, to be used before the next call."""
         vocabulary = head.shape[0]
         height, work = self._prepare(x, 0)
-        y = torch.empty(work[_AT["tiles"]] * height, vocabulary)
+        y = self._logits.get(vocabulary)
+        if y is None or y.shape[0] < work[_AT["tiles"]] * height:
+            # Of as many sizes as there are trees, they would leave holes in memory that nothing else fits into.
+            y = self._logits[vocabulary] = torch.empty(work[_AT["tiles"]] * height, vocabulary)
         held = self._buffers["wide"].data_ptr()
         work[_AT["wide"]] = y.data_ptr()
         self._head[LAYER.index("attention_norm")] = norm.data_ptr()

@@ -141,3 +141,12 @@ def test_scores_far_apart_stay_finite():
     with torch.inference_mode():
         one = torch.ones(1, 1, dtype=torch.bool)
         assert target.cached_pass(x, torch.tensor([30]), 30, cache, one).isfinite().all()
+
+
+def test_logits_of_every_tree_lie_in_the_same_place():
+    """A tree has as many rows as it likes, and memory of so many sizes was never all given back."""
+    target = Target(build("llama"))
+    target.pack()
+    with torch.inference_mode():
+        places = {target.logits(torch.randn(rows, target.embedding.shape[1])).data_ptr() for rows in (21, 1, 9, 17)}
+    assert len(places) == 1

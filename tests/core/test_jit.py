@@ -1,12 +1,15 @@
 """Code that is compiled once and kept on disk, run in processes of its own."""
 
+import gc
 import subprocess
 import sys
+import weakref
 
 import pytest
 import torch
 
 from s3d_core.kernels import jit
+from s3d_core.kernels.jit import Code
 from s3d_core.kernels.skinny import Packed
 
 pytestmark = pytest.mark.skipif(not jit.available(), reason="compiled loops need AVX2 on Linux")
@@ -16,6 +19,7 @@ import sys
 from pathlib import Path
 import torch
 from s3d_core.kernels import jit
+from s3d_core.kernels.jit import Code
 from s3d_core.kernels.skinny import Packed
 compile_text, jit._compiled = jit._compiled, lambda text: print("compiled") or compile_text(text)
 jit.keep_in(Path(sys.argv[1]))
@@ -57,3 +61,29 @@ def test_without_a_folder_nothing_is_kept(tmp_path, monkeypatch):
     weight, x = torch.randn(16, 28), torch.randn(7, 28)
     torch.testing.assert_close(Packed(weight)(x), x @ weight.T, atol=1e-4, rtol=1e-4)
     assert not list(tmp_path.iterdir())
+
+
+def a_module():
+    """A function with loops, and whether each of its parts is still there."""
+    from llvmlite import ir
+
+    module = ir.Module("gone")
+    code = Code(module, "gone", ["p"])
+    with code.loop(0, 3):
+        code.fold(0, 4, 1, [code.number(0.0)], lambda i, held: [code.b.fadd(held[0], code.number(1.0))])
+    code.b.ret_void()
+    return module, [weakref.ref(i) for block in code.function.blocks for i in block.instructions]
+
+
+def test_what_a_function_was_made_of_is_gone_once_it_is_compiled():
+    """Its parts know one another: until Python looked at everything, 10 MB of a model's stayed in memory."""
+    module, parts = a_module()
+    gc.disable()
+    try:
+        jit.compile_module(module)
+        del module
+        left = [part() for part in parts if part() is not None]
+    finally:
+        gc.enable()
+    assert len(parts) > 8
+    assert not left

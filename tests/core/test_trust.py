@@ -15,7 +15,7 @@ from core.files import save_folder, save_gguf
 from core.models import word_tokenizer
 
 from s3d_core.errors import ModelError, PromptError
-from s3d_core.kernels import jit
+from s3d_core.kernels import jit, kept
 from s3d_core.load import check_folder, load
 from s3d_core.template import render
 from s3d_core.trust import PICKLES, is_inside
@@ -242,13 +242,13 @@ def test_a_usual_template_is_rendered():
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
 def test_compiled_code_that_others_could_have_written_is_not_run(tmp_path):
     code = b"object code"
-    kept = tmp_path / "compiled" / "name"
-    jit._keep(kept, code)
-    assert jit._kept(kept) == code
-    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-    assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
-    kept.chmod(0o602)
-    assert jit._kept(kept) is None
-    kept.chmod(0o600)
-    kept.parent.chmod(0o707)
-    assert jit._kept(kept) is None
+    file = tmp_path / "compiled" / "name"
+    kept.write(file, code)
+    assert kept.read(file) == code
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    file.chmod(0o602)
+    assert kept.read(file) is None
+    file.chmod(0o600)
+    file.parent.chmod(0o707)
+    assert kept.read(file) is None

@@ -126,7 +126,8 @@ def summary(rows: Sequence[Row], bandwidth: float | None = None) -> list[dict]:
     """
     by_name = {row.name: row for row in rows}
     reference = by_name.get("plain", rows[0])
-    usual_ms = usual(r.parts for row in rows for r in row.replies)
+    together = zip(*(row.replies for row in rows), strict=True)
+    usual_ms = usual([[part for reply in replies for part in reply.parts] for replies in together])
     records = []
     for row in rows:
         read = spread([rate for r in row.replies if (rate := r.bytes_per_second)])

@@ -2,12 +2,14 @@
 
 On a machine that others use too, a reply's time differs by a third from one minute to the next, and one prompt says
 little of which settings are faster. What a reply consists of does not differ: so many draft and verify passes of such
-shapes. Each shape has its median over all replies of a run, and of those a reply's steady time is made.
+shapes. Every shape has a usual time and every prompt, whose replies all come within seconds, a pace; both are medians,
+found in turns (a median polish of the logarithms). Of the usual times a reply's steady time is made.
 """
 
+import math
 import statistics
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from s3d_core.stats import Round
@@ -15,17 +17,22 @@ from s3d_core.stats import Round
 # Tokens of context by which passes are told apart. All continue the same prompts, so what a context costs within a
 # span is the same for all; with narrow spans a shape would come up too seldom for its median to be one.
 _SPAN = 512
+# Turns after which neither medians move any more, and the least that a part takes: logarithms know no less.
+_TURNS, _LEAST_MS = 8, 1e-3
+
+
+Shape = tuple[str | int | bool, ...]
+"""What takes the same time wherever it is equal: "draft", "verify" or "rest", and what tells them apart."""
 
 
 class Part(NamedTuple):
     """A part of a reply's time.
 
     Attributes:
-        shape: what takes the same time wherever it is equal.
-        ms: what it took.
+        shape: what of; ms: how long.
     """
 
-    shape: Hashable
+    shape: Shape
     ms: float
 
 
@@ -45,15 +52,27 @@ def parts(name: str, done: Round, whole_ms: float) -> tuple[Part, Part, Part]:
     )
 
 
-def usual(replies: Iterable[Sequence[Part]]) -> dict[Hashable, float]:
-    """The median milliseconds of each shape over all replies."""
-    found: dict[Hashable, list[float]] = defaultdict(list)
-    for reply in replies:
-        for part in reply:
-            found[part.shape].append(part.ms)
-    return {shape: statistics.median(taken) for shape, taken in found.items()}
+def usual(prompts: Sequence[Sequence[Part]]) -> dict[Shape, float]:
+    """Milliseconds that each shape usually takes.
+
+    Args:
+        prompts: the parts of all replies to a prompt, of each prompt.
+    """
+    logs = [[(part.shape, math.log(max(part.ms, _LEAST_MS))) for part in found] for found in prompts]
+    pace = [0.0] * len(logs)
+    usually: dict[Shape, float] = {}
+    for _ in range(_TURNS):
+        taken: dict[Shape, list[float]] = defaultdict(list)
+        for found, here in zip(logs, pace, strict=True):
+            for shape, log in found:
+                taken[shape].append(log - here)
+        usually = {shape: statistics.median(all_of_it) for shape, all_of_it in taken.items()}
+        # Verify passes are what all replies have.
+        surprises = [[log - usually[shape] for shape, log in found if shape[0] == "verify"] for found in logs]
+        pace = [statistics.median(some) if some else 0.0 for some in surprises]
+    return {shape: math.exp(log) for shape, log in usually.items()}
 
 
-def steady_ms(reply: Sequence[Part], usual_ms: dict[Hashable, float]) -> float:
+def steady_ms(reply: Sequence[Part], usual_ms: dict[Shape, float]) -> float:
     """What a reply's parts usually take together."""
     return sum(usual_ms[part.shape] for part in reply)

@@ -39,13 +39,32 @@ def test_shapes_are_told_apart_by_what_they_take_time_for():
     assert shapes(context=900)[1] != verify
 
 
+ONE, FIVE, DRAFT_PASS = ("verify", 1), ("verify", 5), ("draft", "auto")
+
+
+def replies(pace, *shapes):
+    """Parts of a prompt's replies where everything takes so many times its usual 10, 15 and 6 ms."""
+    ms = {ONE: 10.0, FIVE: 15.0, DRAFT_PASS: 6.0}
+    return [Part(shape, pace * ms[shape]) for shape in shapes]
+
+
+def test_a_reply_is_made_of_what_its_passes_usually_take():
+    steady = usual([replies(1.0, ONE, FIVE)] * 3)
+    assert steady_ms(replies(1.0, ONE, ONE, FIVE), steady) == pytest.approx(35.0)
+
+
 def test_a_slow_moment_changes_nothing():
-    """Two equal replies, one of them in a minute in which everything took twice as long."""
-    quick, slow = [Part("a", 10.0), Part("b", 5.0)], [Part("a", 20.0), Part("b", 10.0)]
-    steady = usual([quick, quick, slow])
-    assert steady == {"a": 10.0, "b": 5.0}
-    assert steady_ms(slow, steady) == steady_ms(quick, steady) == 15.0
-    assert steady_ms([*quick, Part("a", 1.0)], steady) == 25.0
+    """Passes that came up in a slow minute only were taken for slow, and so was who made them."""
+    prompts = [replies(1.0, *[ONE] * 9, FIVE)] * 3 + [replies(2.5, *[ONE] * 9, DRAFT_PASS, FIVE, FIVE)]
+    steady = usual(prompts)
+    assert steady[DRAFT_PASS] / steady[ONE] == pytest.approx(0.6)
+    assert steady[FIVE] / steady[ONE] == pytest.approx(1.5)
+
+
+def test_a_single_pause_changes_nothing():
+    prompts = [[*replies(1.0, *[ONE] * 9, *[FIVE] * 3), Part(ONE, 900.0), Part(FIVE, 0.0)]] * 2
+    steady = usual(prompts)
+    assert steady[FIVE] / steady[ONE] == pytest.approx(1.5)
 
 
 @pytest.fixture(scope="module")

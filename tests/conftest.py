@@ -38,11 +38,20 @@ def tiny_model(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def float32_engine(default_model):
+def compiled_code(tmp_path_factory) -> Path:
+    """A folder of what was compiled in this run so far, by all of its processes."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "compiled"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def float32_engine(default_model, compiled_code):
     """The default model in float32, loaded once for all that change nothing of it."""
     from s3d_core.engine import Engine
 
-    engine = Engine.load(default_model, dtype="float32")
+    engine = Engine.load(default_model, dtype="float32", compiled=compiled_code)
     yield engine
     engine.close()
 

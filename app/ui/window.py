@@ -324,6 +324,7 @@ class Window(QMainWindow):
 
     def _on_link_closed(self) -> None:
         self.session.close()
+        self.sidebar.stop()
         self.session.store.close()
         self.closed.emit()
         self.close()

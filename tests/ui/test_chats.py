@@ -170,6 +170,17 @@ def test_search_finds_and_opens_what_was_said(two_chats, engine, qtbot):
     wait_for(qtbot, lambda: listed(two_chats) == ["Nothing found"])
 
 
+def test_what_is_typed_as_the_window_closes_is_not_searched_for(two_chats, qtbot):
+    """The search comes a moment behind the last letter, when the file was closed already."""
+    typed = two_chats.sidebar._typed
+    typed.setInterval(2000)  # behind the end, however long that takes
+    qtbot.keyClicks(two_chats.sidebar.search, "one")
+    assert typed.isActive()
+    with qtbot.waitSignal(two_chats.closed, timeout=PATIENCE_MS):
+        two_chats.close()
+    assert not typed.isActive()
+
+
 def test_down_and_enter_open_the_first_chat_found_though_another_is_open(two_chats, qtbot):
     qtbot.keyClick(two_chats, Qt.Key.Key_K, CONTROL)
     qtbot.keyClicks(two_chats.sidebar.search, "one")

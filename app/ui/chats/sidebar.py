@@ -114,6 +114,10 @@ class Sidebar(QFrame):
             self.model.show_rows(rows)
         self.show_current(self._current)
 
+    def stop(self) -> None:
+        """Search no more for what was typed last: the store is about to be closed."""
+        self._typed.stop()
+
     def show_current(self, chat_id: int) -> None:
         """Mark the chat that is open."""
         self._current = chat_id

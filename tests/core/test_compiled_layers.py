@@ -44,7 +44,7 @@ def run_pass(target, context, rows, updates=None, layers=None):
     positions = torch.tensor([context, *(context + depth for depth in tree.depths)])
     with torch.inference_mode():
         x = target.cached_pass(x, positions, context + tree.depth, cache, tree.visible(), layers, updates)
-        logits = target.logits(x)
+        logits = target.logits(x).clone()  # the next pass's come to the same place
     return logits, torch.stack([torch.stack(cache.read(i, context + rows)) for i in range(target.depth)])
 
 

@@ -26,7 +26,7 @@ def best(head, target, text, count=VOCABULARY):
     x = torch.randn(3, target.embedding.shape[1], generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         logits, tokens = head.best(x, target.norm, count, text)
-        every = target.logits(x)
+        every = target.logits(x).clone()
     return logits, tokens, every
 
 

@@ -192,10 +192,12 @@ class CompiledLayers:
         """`[rows, vocabulary]` of rows before the final norm `[rows, hidden]`, to be used before the next call."""
         vocabulary = head.shape[0]
         height, work = self._prepare(x, 0)
-        y = self._logits.get(vocabulary)
-        if y is None or y.shape[0] < work[_AT["tiles"]] * height:
-            # Of as many sizes as there are trees, they would leave holes in memory that nothing else fits into.
-            y = self._logits[vocabulary] = torch.empty(work[_AT["tiles"]] * height, vocabulary)
+        y, padded = self._logits.get(vocabulary), work[_AT["tiles"]] * height
+        if y is None or y.shape[0] < padded:
+            y = torch.empty(padded, vocabulary)
+            if x.shape[0] <= _MOST_ROWS:
+                # Of as many sizes as there are trees, they would leave holes in memory that nothing else fits into.
+                self._logits[vocabulary] = y
         held = self._buffers["wide"].data_ptr()
         work[_AT["wide"]] = y.data_ptr()
         self._head[LAYER.index("attention_norm")] = norm.data_ptr()

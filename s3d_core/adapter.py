@@ -46,6 +46,7 @@ class Adapter:
         vocabulary: `[n]` int64, the tokens frequent enough to be drafted anywhere (see `draft_head`);
             empty for all tokens.
         card: what `adapter.json` says.
+        room: where its packed weights lie, None where they are not packed: what else drafting packs fits in behind.
     """
 
     masks: torch.Tensor
@@ -57,6 +58,7 @@ class Adapter:
     vocabulary: torch.Tensor
     calibration: torch.Tensor
     card: dict
+    room: Room | None = None
 
     @property
     def slots(self) -> int:
@@ -152,7 +154,7 @@ class Adapter:
         rest = replace(self, updates={})
         fitted, narrow = rest.to(target.activations, target.device), rest.to(torch.bfloat16, target.device)
         # These are multiplied only for tokens that were not seen lately, so they can be widened then.
-        return replace(fitted, updates=updates, parent=narrow.parent, child=narrow.child)
+        return replace(fitted, updates=updates, parent=narrow.parent, child=narrow.child, room=room)
 
     def save(self, folder: Path, dtype: torch.dtype = torch.bfloat16) -> None:
         """Write the adapter; one that is there already stays until both files are written, and is then replaced."""

@@ -13,7 +13,7 @@ from s3d_core.kernels.jit import LANES
 from s3d_core.kernels.layout import draft_kind
 from s3d_core.kernels.skinny import Packed
 from s3d_core.layer import Weight
-from s3d_core.pages import roomy
+from s3d_core.pages import Room, roomy
 from s3d_core.target import Target
 from s3d_core.transfer import send
 
@@ -35,12 +35,13 @@ class DraftHead:
     Args:
         frequent: `[n]` ascending token ids that are always there; empty for the whole vocabulary. Of more than
             `frequent_size` the last are left out: vocabularies of pairs of bytes number the rarer tokens later.
+        memory: where packed rows are put; None for memory of their own.
 
     Attributes:
         room: how many other tokens of the text there is room for.
     """
 
-    def __init__(self, target: Target, frequent: torch.Tensor):
+    def __init__(self, target: Target, frequent: torch.Tensor, memory: Room | None = None):
         self._target = target
         self.room = 0
         self._read = 0
@@ -54,7 +55,8 @@ class DraftHead:
         room = -(-count // (_OWN - 1))
         room += -(count + room) % _GRAIN
         ids = torch.cat([frequent, frequent[:1].expand(room)])
-        self._weight = _packed(target.head, ids, target.dtype) if isinstance(target.head, Packed) else target.head[ids]
+        head = target.head
+        self._weight = _packed(head, ids, target.dtype, memory) if isinstance(head, Packed) else head[ids]
         self._tokens = ids
         self._first, self.room = count, room
         self._is_frequent = bytearray(target.head.shape[0])
@@ -133,14 +135,14 @@ class DraftHead:
             self._weight[at] = rows
 
 
-def _packed(head: Packed, ids: torch.Tensor, dtype: torch.dtype) -> Packed:
+def _packed(head: Packed, ids: torch.Tensor, dtype: torch.dtype, memory: Room | None) -> Packed:
     """A head of some of a head's rows."""
-    kind = draft_kind(head.layout.kind)
-    # Pages of their own go back to the system when the rows are packed, and float32 rows are never all there.
+    kind = draft_kind(head.layout.kind, head.shape[1])
+    # Pages of their own go back to the system when the rows are packed.
     rows = roomy((len(ids), head.shape[1]), torch.bfloat16 if kind == "bf16" else dtype)
     for some in torch.arange(len(ids)).split(1024):
         rows[some] = head.rows(ids[some]).to(rows.dtype)
-    return Packed(rows, kind=kind)
+    return Packed(rows, memory, kind)
 
 
 def rows_of(head: Weight, ids: torch.Tensor) -> torch.Tensor:

@@ -37,7 +37,7 @@ class S3D:
         self._causal = torch.ones(slots, slots, dtype=torch.bool, device=target.device).tril()
         self._offsets = torch.arange(slots, device=target.device)
         self._calibration = adapter.calibration.float().cpu().numpy()
-        self.head = DraftHead(target, adapter.vocabulary)
+        self.head = DraftHead(target, adapter.vocabulary, adapter.room)
         self.coherence = Coherence(target, adapter)
         self._recall = recall
         self.watch: Callable[[Candidates], None] | None = None

@@ -16,6 +16,8 @@ four (`fours`). `int4`: likewise, but the weights of four bits, with a least val
 _WIDTHS = (3, 2, 1)
 # Inputs that share a scale: the most that divide their number.
 _GROUPS = (64, 32, 16)
+# What the number of inputs must be a multiple of, where it is more than four.
+_GRAINS = {"int8": _GROUPS[-1], "int4": 32}
 _LINE = 64
 
 
@@ -90,8 +92,11 @@ def low_kind(kind: Kind) -> Kind:
     return "dots" if kind == "dots" else "bf16"
 
 
-def draft_kind(kind: Kind) -> Kind:
-    """How the draft's own copy of the output head's rows is multiplied where the head is of a kind."""
+def draft_kind(kind: Kind, into: int) -> Kind:
+    """How the draft's own copy of the output head's rows, of `into` inputs each, is multiplied where the head is of a
+    kind: its memory comes on top of the model's, and which tokens are likely does not hang on a bit more or less."""
+    if into % _GRAINS["int8"] == 0:
+        return "int8"
     return "bf16" if kind == "f32" else kind
 
 
@@ -104,5 +109,4 @@ def fits(weight: torch.Tensor, kind: Kind) -> bool:
     """Whether a weight can be packed: on the CPU, of a known precision, and of even blocks."""
     out, into = weight.shape
     known = weight.dtype in (torch.float32, torch.bfloat16)
-    grain = {"int8": 16, "int4": 32}.get(kind, 4)
-    return weight.device.type == "cpu" and known and out % LANES == 0 and into % grain == 0
+    return weight.device.type == "cpu" and known and out % LANES == 0 and into % _GRAINS.get(kind, 4) == 0

@@ -98,7 +98,8 @@ class CompiledLayers:
         self._work, self._head = (ctypes.c_int64 * len(PASS))(), (ctypes.c_int64 * len(LAYER))()
         self._compile(0, most_height(self._fixed["kind"]))
         kind = target.head.layout.kind
-        self._heads = {k: replace(self._shape(0, 0), kind=k) for k in (kind, draft_kind(kind))}
+        kinds = {kind, draft_kind(kind, target.head.shape[1])}
+        self._heads = {k: replace(self._shape(0, 0), kind=k) for k in kinds}
         functions.compiled_head(self._heads[kind], target.head.shape[0])
 
     @property
@@ -289,7 +290,8 @@ class CompiledLayers:
             self._rows = rows
             self._buffers |= {name: torch.zeros(rows, width) for name, width in widths.items()}
             self._buffers["query"] = self._buffers["query"].view(-1, shape.head_dim)
-            if shape.kind in ("int8", "int4"):
+            # A draft's head may be so where the layers are not.
+            if {shape.kind, *self._heads} & {"int8", "int4"}:
                 widest = max(shape.hidden, shape.attended, shape.intermediate)
                 # For the most groups that there may be.
                 stride = self._work[_AT["quants_stride"]] = 2 * rows * widest

@@ -39,7 +39,7 @@ class Reliability:
     @property
     def factor(self) -> float:
         """To multiply promises with."""
-        return min(1.5, (1 + self._accepted) / (1 + self._promised))
+        return min(2.0, (1 + self._accepted) / (1 + self._promised))
 
     def saw(self, tree: Tree, emitted: list[int]) -> None:
         """Count a round in, in which `tree` was verified, or another one and it might have been."""
@@ -104,7 +104,7 @@ class Trend:
 
     def missed(self) -> None:
         """A round went by without a pair."""
-        self._known += 0.05 * (_LITTLE - self._known)
+        self._known += 0.02 * (_LITTLE - self._known)
 
     def at(self, x: float) -> float:
         """What to expect, never below 0."""

@@ -25,7 +25,7 @@ from s3d_core.target import Target
 from s3d_core.tree import Tree
 
 # On packed processors so many rows are multiplied at once, and the next one costs a step.
-_ROWS = (1, 9, 17, 33, 4, 24, 2, 25) if jit.lanes_at_once() != 8 else (1, 9, 18, 6, 3, 12)
+_ROWS = (1, 9, 17, 33, 4, 24, 2, 25) if jit.lanes_at_once() != 8 else (1, 9, 18, 6, 3, 8, 12)
 _BUDGET_S = 3.0
 
 

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -11,14 +12,16 @@ from s3d_core.settings import MAX_TREE_SIZE
 
 # A round's surprise moves the pace by so much, and no round counts as more than a factor of two.
 _FOLLOWS, _MOST = 0.1, math.log(2)
-# Likewise for the pace that passes of about as many rows have of their own.
-_FOLLOWS_SLOWLY = 0.03
+# Likewise for the pace that passes of as many rows have of their own, with a plain step just before and long after one,
+# and by what that wears off.
+_FOLLOWS_FRESHLY, _FOLLOWS_SLOWLY, _STAYS_FRESH = 0.2, 0.03, 0.7
 # How many draft passes the first measuring weighs as much as; without drafts it is forgotten down to the least.
 _FIRST_MEASURED, _LEAST_KNOWN = 3.0, 1.0
 _FORGETS = 0.05
 # How often a shape is timed at most.
 _TIMES = 5
-_SIZES = (MAX_TREE_SIZE + 1).bit_length() + 1
+# Numbers of rows that have a pace each; larger ones share it with those of as many bits.
+_EACH = 12
 
 
 class Shape(NamedTuple):
@@ -40,7 +43,9 @@ class Costs:
     Shapes in between are interpolated. A common pace carries over to all of them what is seen of verify
     passes: a longer context or another busy program slows every pass. Beside it draft passes have a pace of their
     own, as their search depends on the text; it is learned the faster the longer none was made. And so do verify
-    passes of about as many rows, slowly: measured a few times, they may have been lucky, or unlucky.
+    passes of as many rows: measured a few times, they may have been lucky, and behind a long context rows cost more.
+    Whether all passes are slower or only those of so many rows is told by plain steps, so the newer the last one is,
+    the more a surprise is put down to the number of rows.
 
     Args:
         verify: milliseconds by rows, where they are known already.
@@ -54,13 +59,13 @@ class Costs:
         self._verify = dict(verify or {})
         self._draft = dict(draft or {})
         self._first_runs = first_runs
-        self._table = np.empty(0)
         self._drafts: dict[int, float] = {}
         self._pace = self._draft_pace = 0.0
         self._drafts_known = _FIRST_MEASURED
-        # By the number of bits of the rows' number, of which the first stands for no rows.
-        self._own_pace = [0.0] * _SIZES
-        self._sizes = np.array([_size(rows) for rows in range(MAX_TREE_SIZE + 2)])
+        self._own_pace: dict[int, float] = {}
+        self._fresh = 0.0
+        self._table: list[float] = []
+        self._passes: list[float] = []
 
     @property
     def known(self) -> bool:
@@ -88,20 +93,28 @@ class Costs:
     def _keep(self, shape: Shape, ms: float) -> None:
         held = self._verify if shape.kind == "verify" else self._draft
         held[shape.size] = min(ms, held.get(shape.size, math.inf))
-        self._table = np.empty(0)
+        self._table.clear()
         self._drafts.clear()
 
-    def verify(self, most_rows: int) -> np.ndarray:
-        """Milliseconds `[most_rows + 1]` of a verify pass by its rows, those of the largest tree at most; 0 of none."""
-        paces = np.exp(self._pace + np.array(self._own_pace))
-        return self._all()[: most_rows + 1] * paces[self._sizes[: most_rows + 1]]
+    @property
+    def pace(self) -> float:
+        """What all passes take now over what they usually do."""
+        return math.exp(self._pace)
 
-    def _all(self) -> np.ndarray:
-        if not len(self._table):
+    @property
+    def passes(self) -> list[float]:
+        """Milliseconds that a verify pass usually takes by its rows, from none to those of the largest tree; not to be
+        changed."""
+        if not self._table:
             self._table = self._interpolated(MAX_TREE_SIZE + 1)
-        return self._table
+            self._passes = [ms * math.exp(self._own_pace.get(_size(n), 0.0)) for n, ms in enumerate(self._table)]
+        return self._passes
 
-    def _interpolated(self, most_rows: int) -> np.ndarray:
+    def verify(self, rows: int) -> float:
+        """Milliseconds that a verify pass of so many rows takes now."""
+        return self.passes[rows] * self.pace
+
+    def _interpolated(self, most_rows: int) -> list[float]:
         rows = sorted(self._verify)
         measured = [self._verify[n] for n in rows]
         wanted = np.arange(most_rows + 1)
@@ -110,23 +123,35 @@ class Costs:
             slope = max(0.0, (measured[-1] - measured[-2]) / (rows[-1] - rows[-2]))
             costs += slope * np.maximum(0, wanted - rows[-1])
         costs[0] = 0
-        return costs
+        return costs.tolist()
 
-    def draft(self, skipped: int) -> float:
-        """Milliseconds of a draft pass, its search included; infinite where none was measured."""
+    def usual_draft(self, skipped: int) -> float:
+        """Milliseconds that a draft pass usually takes, its search included; infinite where none was measured."""
         base = self._drafts.get(skipped)
         if base is None:
             counts = sorted(self._draft)
             costs = [self._draft[n] for n in counts]
             base = self._drafts[skipped] = float(np.interp(skipped, counts, costs)) if counts else math.inf
-        return base * math.exp(self._pace + self._draft_pace)
+        return base * math.exp(self._draft_pace)
+
+    def draft(self, skipped: int) -> float:
+        """Milliseconds that a draft pass takes now."""
+        return self.usual_draft(skipped) * self.pace
 
     def saw_verify(self, rows: int, ms: float) -> None:
         """A verify pass of a reply took so long."""
-        surprise = _surprise(ms / self._pass(rows))
-        self._pace += _FOLLOWS * surprise
-        if rows > 1:  # a plain step's is the common one
-            self._own_pace[_size(rows)] += _FOLLOWS_SLOWLY * surprise
+        surprise = _surprise(ms / self.verify(rows))
+        if rows == 1:
+            self._fresh = 1.0
+            self._pace += _FOLLOWS * surprise
+            return
+        size = _size(rows)
+        self._pace += _FOLLOWS * (1 - self._fresh) * surprise
+        follows = _FOLLOWS_SLOWLY + (_FOLLOWS_FRESHLY - _FOLLOWS_SLOWLY) * self._fresh
+        own = self._own_pace[size] = self._own_pace.get(size, 0.0) + follows * surprise
+        for n in _of_size(size):
+            self._passes[n] = self._table[n] * math.exp(own)
+        self._fresh *= _STAYS_FRESH
 
     def saw_draft(self, skipped: int, ms: float) -> None:
         """A draft pass of a reply took so long."""
@@ -140,14 +165,17 @@ class Costs:
 
     def saw_round(self, skipped: int, rows: int, ms: float) -> None:
         """A draft and a verify pass of a reply took so long together."""
-        self._pace += _FOLLOWS * _surprise(ms / (self.draft(skipped) + self._pass(rows)))
-
-    def _pass(self, rows: int) -> float:
-        return float(self._all()[rows]) * math.exp(self._pace + self._own_pace[_size(rows)])
+        self._pace += _FOLLOWS * _surprise(ms / (self.draft(skipped) + self.verify(rows)))
 
 
 def _size(rows: int) -> int:
-    return min(rows.bit_length(), _SIZES - 1)
+    """A number for all passes of about as many rows."""
+    return rows if rows <= _EACH else _EACH + rows.bit_length()
+
+
+@cache
+def _of_size(size: int) -> list[int]:
+    return [rows for rows in range(MAX_TREE_SIZE + 2) if _size(rows) == size]
 
 
 def _surprise(ratio: float) -> float:

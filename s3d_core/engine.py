@@ -196,8 +196,8 @@ class Engine:
         auto = self.strategies["auto"]
         if isinstance(auto, Auto):
             auto.measure(self.cache)
-            passes = auto.policy.costs.verify(USUAL_ROWS)
-            self.info = replace(self.info, verify_ratio=float(passes[USUAL_ROWS] / passes[1]))
+            passes = auto.policy.costs.passes
+            self.info = replace(self.info, verify_ratio=passes[USUAL_ROWS] / passes[1])
 
     @torch.inference_mode()
     def _plain_step(self, token: int) -> int:

@@ -12,8 +12,6 @@ tried whenever a small share of what was written since pays for the try.
 import math
 from collections.abc import Mapping
 
-import numpy as np
-
 from s3d_core.costs import Costs
 from s3d_core.tree import Tree
 
@@ -25,7 +23,6 @@ _LONGEST_REST = 16
 # Rows of a usual tree's pass, and the fewest that are judged by: fewer bring less than drafts do, and timing
 # knows little of them.
 _USUAL_ROWS, _FEWEST_ROWS = 9, 5
-_ROWS_MORE = np.arange(_FEWEST_ROWS - 1, WIDEST + 1)
 # How many pairs an old line weighs as much as.
 _LITTLE = 2.0
 
@@ -129,7 +126,8 @@ class Policy:
         self._rows = float(_USUAL_ROWS)
         self._allowance, self._rests = _FIRST_TRY, 0
         self._copy, self._copied = Tree(), 0.0
-        self._price, self._passes = 0.0, np.zeros(0)
+        self._price = 0.0
+        self._passes: list[float] = []
 
     def begin(self) -> None:
         """Another text is gone on with."""
@@ -149,16 +147,16 @@ class Policy:
 
     def least(self) -> float:
         """The probability below which no candidate is worth its row; the round's prices are fixed here."""
-        self._passes = self.costs.verify(WIDEST + 1)
-        more = self._passes[2:] - self._passes[1]
+        passes = self._passes = self.costs.passes
         if self.rate is None:
-            self.rate = Rate(float(self._passes[1]))
+            self.rate = Rate(self.costs.verify(1))
             # Until drafts are made, trees are thought as wide as rows cost little.
-            cheap = [n for n in range(_FEWEST_ROWS, _USUAL_ROWS + 1) if more[n - 2] <= 0.5 * self._passes[1]]
+            cheap = [n for n in range(_FEWEST_ROWS, _USUAL_ROWS + 1) if passes[n] <= 1.5 * passes[1]]
             self._rows = float(max(cheap, default=_FEWEST_ROWS))
-        self._price = self.rate.now
+        # Of a usual millisecond: all passes are as much slower now as this is dearer.
+        self._price = self.rate.now * self.costs.pace
         # Where rows are multiplied several at once, the first ones cost less than those in the middle.
-        row_ms = float((more[_FEWEST_ROWS - 2 :] / _ROWS_MORE).min())
+        row_ms = min((passes[n] - passes[1]) / (n - 1) for n in range(_FEWEST_ROWS, WIDEST + 2))
         return min(0.5, 0.9 * self._price * max(0.0, row_ms))
 
     def weigh(self, copy: Tree) -> tuple[Tree, int | None]:
@@ -166,14 +164,13 @@ class Policy:
         self._copy, self._copied, worth = self._cut(copy, "lookup")
         if not self.gains:
             return self._copy, None
-        brings = self._brings.at(self._copied)
+        brings = self._brings.at(self._copied) / self._most
         below = min(int(self._rows), WIDEST)
-        usual, next_one = self._passes[below : below + 2].tolist()
+        usual, next_one = self._passes[below : below + 2]
         passes = usual + (self._rows - below) * (next_one - usual)
 
         def value(skipped: int) -> float:
-            cost = self.costs.draft(skipped) + passes
-            return 1 + brings * self.gains[skipped] / self._most - self._price * cost
+            return 1 + brings * self.gains[skipped] - self._price * (self.costs.usual_draft(skipped) + passes)
 
         best = max(self.gains, key=value)
         loss = worth - value(best)
@@ -192,13 +189,16 @@ class Policy:
 
     def _cut(self, tree: Tree, name: str) -> tuple[Tree, float, float]:
         """The nodes that are worth their rows, the tokens expected of them, and their worth."""
-        if not tree.tokens:
-            return tree, 0.0, 1 - self._price * float(self._passes[1])
-        likely = np.exp(np.array(tree.scores)) * self._known[name].factor
-        expected = np.concatenate([[0.0], np.cumsum(likely)])
-        worth = 1 + expected - self._price * self._passes[1 : len(tree) + 2]
-        best = int(worth.argmax())
-        return tree.first(best), float(expected[best]), float(worth[best])
+        # Plain numbers: calls into a library would be most of the time that Auto takes.
+        price, passes, factor = self._price, self._passes, self._known[name].factor
+        best, expected, worth = 0, 0.0, 1 - price * passes[1]
+        sum_ = 0.0
+        for number, score in enumerate(tree.scores, 1):
+            sum_ += math.exp(score) * factor
+            this = 1 + sum_ - price * passes[number + 1]
+            if this > worth:
+                best, expected, worth = number, sum_, this
+        return tree if best == len(tree) else tree.first(best), expected, worth
 
     def saw(self, tree: Tree, skipped: int | None, emitted: list[int], draft_ms: float | None, ms: float) -> None:
         """Learn from a round.

@@ -6,7 +6,6 @@ A machine's speed changes from one minute to the next, so that only what was mea
 from collections.abc import Callable, Iterator, Sequence
 
 from s3d_core.bench.contenders import Ours, Reply
-from s3d_core.engine import Engine
 from s3d_core.settings import SamplingSettings
 
 # Replies between two plain ones.
@@ -14,7 +13,6 @@ _GROUP = 4
 
 
 def beside_plain(
-    engine: Engine,
     plain: Ours,
     runs: Sequence[tuple[int, Ours]],
     ids: list[int],
@@ -29,18 +27,13 @@ def beside_plain(
         report: called with a run's number before it begins.
         cold: each reply reads the prompt anew; else what of it is in the cache stays there.
     """
-
-    def reply(contender: Ours) -> Reply:
-        engine.forget_texts()
-        return contender.reply(ids, sampling, cold)
-
-    before = reply(plain)
+    before = plain.reply(ids, sampling, cold)
     for start in range(0, len(runs), _GROUP):
         replies = []
         for number, contender in runs[start : start + _GROUP]:
             report(number)
-            replies.append((number, reply(contender)))
-        after = reply(plain)
+            replies.append((number, contender.reply(ids, sampling, cold)))
+        after = plain.reply(ids, sampling, cold)
         for number, done in replies:
             yield number, done, before, after
         before = after

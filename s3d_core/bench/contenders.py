@@ -118,7 +118,7 @@ class Ours:
         """As `Contender.reply`; what of the prompt is in the cache stays there unless it is to be `cold`."""
         if cold:
             self._engine.cache.rewind(0)
-            self._engine.forget_texts()  # else who comes second would draft better for what the first one wrote
+        self._engine.forget_texts()  # else who comes second would draft better for what the first one wrote
         draft_ms: list[float] = []
         verify_ms: list[float] = []
         written: list[int] = []

@@ -150,17 +150,17 @@ def measure_curves(
             _contexts(curve, engine, plain, Ours(engine, base), questions, sampling, end, tell, stopped)
         else:
             runs = [Ours(engine, changed(point.x)) for point in curve.points]
-            _settings(curve, engine, plain, runs, prompts, sampling, end, tell, stopped)
+            _settings(curve, plain, runs, prompts, sampling, end, tell, stopped)
         if stopped():
             break
     return curves
 
 
-def _settings(curve, engine, plain, runs, prompts, sampling, end, tell, stopped) -> None:
+def _settings(curve, plain, runs, prompts, sampling, end, tell, stopped) -> None:
     """Every point on every prompt, as long as there is time."""
     for ids in prompts:
         found = beside_plain(
-            engine, plain, list(enumerate(runs)), ids, sampling, lambda at: tell(curve.points[at].x), cold=False
+            plain, list(enumerate(runs)), ids, sampling, lambda at: tell(curve.points[at].x), cold=False
         )
         for at, done, before, after in found:
             curve.points[at].count(done, before, after)
@@ -181,9 +181,7 @@ def _contexts(curve, engine, plain, run, questions, sampling, end, tell, stopped
             engine.cache.rewind(0)
             # This reads the text, for the time to the first token; the others find it in the cache.
             point.first_ms.append(plain.reply(ids, replace(sampling, max_tokens=2), cold=False).first_ms)
-            for _, done, before, after in beside_plain(
-                engine, plain, [(0, run)], ids, sampling, lambda _: None, cold=False
-            ):
+            for _, done, before, after in beside_plain(plain, [(0, run)], ids, sampling, lambda _: None, cold=False):
                 point.count(done, before, after)
             took = time.monotonic() - began
 

@@ -123,7 +123,6 @@ def compare(
         for turn in range(len(runs)):
             at = (turn + number) % len(runs)
             report(number, f"exactness {exactnesses[at]:g}")
-            engine.forget_texts()
             reply = runs[at].reply(task.ids, sampling)
             positions[at].row.replies.append(reply)
             positions[at].losses.append(loss(engine.target, engine.cache, task.ids, reply.ids))

@@ -96,7 +96,7 @@ def sweep(
         def tell(at: int, number: int = number) -> None:
             report(number, f"{cells[at].skipped} skipped, {cells[at].draft_length} drafted")
 
-        for at, done, before, after in beside_plain(engine, plain, [(i, runs[i]) for i in order], ids, sampling, tell):
+        for at, done, before, after in beside_plain(plain, [(i, runs[i]) for i in order], ids, sampling, tell):
             _count(cells[at], done, before, after)
             if stopped():
                 return cells

@@ -97,7 +97,7 @@ class Auto:
         if self._skipped is not None and self._s3d:
             strategy, skipped = "s3d", self._skipped
             # A tree that grows on the device is verified as it is: the host does not see it before.
-            size = WIDEST if self._target.steps is None else wished.tree_size
+            size = policy.widest if self._target.steps is None else wished.tree_size
             state.settings = DraftSettings(strategy, skipped, MAX_DRAFT_LENGTH, size, wished.exactness, least)
             grown = self._s3d.propose(state)
             if isinstance(grown, Grown):

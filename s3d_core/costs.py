@@ -40,12 +40,12 @@ class Shape(NamedTuple):
 class Costs:
     """Milliseconds of the verify pass by rows, and of the draft pass by skipped layers.
 
-    Shapes in between are interpolated. A common pace carries over to all of them what is seen of verify
-    passes: a longer context or another busy program slows every pass. Beside it draft passes have a pace of their
-    own, as their search depends on the text; it is learned the faster the longer none was made. And so do verify
-    passes of as many rows: measured a few times, they may have been lucky, and behind a long context rows cost more.
-    Whether all passes are slower or only those of so many rows is told by plain steps, so the newer the last one is,
-    the more a surprise is put down to the number of rows.
+    Verify passes in between are interpolated; draft passes lie on a line. A common pace carries over to all of them
+    what is seen of verify passes: a longer context or another busy program slows every pass. Beside it draft passes
+    have a pace of their own, as their search depends on the text; it is learned the faster the longer none was made.
+    And so do verify passes of as many rows: measured a few times, they may have been lucky, and behind a long context
+    rows cost more. Whether all passes are slower or only those of so many rows is told by plain steps, so the newer
+    the last one is, the more a surprise is put down to the number of rows.
 
     Args:
         verify: milliseconds by rows, where they are known already.
@@ -129,10 +129,16 @@ class Costs:
         """Milliseconds that a draft pass usually takes, its search included; infinite where none was measured."""
         base = self._drafts.get(skipped)
         if base is None:
-            counts = sorted(self._draft)
-            costs = [self._draft[n] for n in counts]
-            base = self._drafts[skipped] = float(np.interp(skipped, counts, costs)) if counts else math.inf
+            base = self._drafts[skipped] = self._on_line(skipped)
         return base * math.exp(self._draft_pace)
+
+    def _on_line(self, skipped: int) -> float:
+        """Every layer takes as long: one count that was lucky when it was timed is none that is cheap."""
+        counts = sorted(self._draft)
+        if len(counts) < 2:
+            return self._draft[counts[0]] if counts else math.inf
+        slope, start = np.polyfit(counts, [self._draft[n] for n in counts], 1)
+        return float(start + slope * max(counts[0], min(counts[-1], skipped)))
 
     def draft(self, skipped: int) -> float:
         """Milliseconds that a draft pass takes now."""

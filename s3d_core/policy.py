@@ -23,6 +23,8 @@ _LONGEST_REST = 16
 # Rows of a usual tree's pass, and the fewest that are judged by: fewer bring less than drafts do, and timing
 # knows little of them.
 _USUAL_ROWS, _FEWEST_ROWS = 9, 5
+# What is drafted over the rows that were verified lately.
+_WIDER = 1.5
 # How many pairs an old line weighs as much as.
 _LITTLE = 2.0
 
@@ -182,6 +184,11 @@ class Policy:
         if not copy.tokens:
             self._rests = min(_LONGEST_REST, int((loss - self._allowance) / _TRYING / 2))
         return self._copy, None
+
+    @property
+    def widest(self) -> int:
+        """Candidates to draft: somewhat more than were worth their rows lately. Each takes time to be found."""
+        return min(WIDEST, math.ceil(_WIDER * self._rows))
 
     def cut(self, drafted: Tree) -> Tree:
         """What of a drafted tree is worth verifying."""

@@ -189,3 +189,22 @@ def test_a_first_draft_is_thought_as_wide_as_rows_cost_little():
     dear._allowance = 0.0
     dear.least()
     assert dear.weigh(Tree())[1] is None
+
+
+def test_no_more_candidates_are_searched_than_may_be_worth_their_rows():
+    """Where rows cost next to nothing every draft searched 32 candidates, of which eight were verified."""
+    policy = Policy({12: 2.0}, costs())
+    assert policy.widest <= 14
+
+    def drafted(nodes):
+        tree = Tree.chain([RIGHT] * nodes)
+        tree.scores = [-0.5 * depth for depth in tree.depths]
+        for _ in range(40):
+            policy.least()
+            policy.saw(tree, 12, [WRONG], DRAFT_MS, DRAFT_MS + verify_ms(nodes))
+
+    drafted(4)
+    assert 5 <= policy.widest <= 8
+    for _ in range(8):
+        drafted(policy.widest)
+    assert policy.widest == 32

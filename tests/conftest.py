@@ -20,6 +20,10 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # Started in a shell's background, where Ctrl-C is not for us; the programs that are tested would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+if os.environ.get("PYTEST_XDIST_WORKER"):
+    # There is a worker for each core; with threads for each core as well, all would wait for one another.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -44,6 +48,18 @@ def compiled_code(tmp_path_factory) -> Path:
     folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "compiled"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def compiled_once(compiled_code):
+    """Where a load says nothing else, what was compiled is kept for the other tests."""
+    from s3d_core.kernels import jit
+
+    keep_in = jit.keep_in
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jit, "keep_in", lambda folder: keep_in(folder or compiled_code))
+        jit.keep_in(None)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -77,13 +93,15 @@ def precision_record(default_model, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def home_with_model(default_model, home, precision_record) -> Path:
-    """A data folder of the test's own that holds the default model."""
+def home_with_model(default_model, home, precision_record, compiled_code) -> Path:
+    """A data folder of the test's own that holds the default model and what other tests compiled."""
+    from app.models.places import compiled_dir
     from app.models.precision import record_path
 
     embedded.path().parent.mkdir(parents=True)
     shutil.copyfile(default_model, embedded.path())
     embedded.ensure()
+    compiled_dir().symlink_to(compiled_code)
     if precision_record.exists():
         record_path().parent.mkdir()
         shutil.copyfile(precision_record, record_path())

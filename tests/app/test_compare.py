@@ -50,10 +50,10 @@ def test_the_first_token_that_differs_is_found_in_any_run(other, place):
     assert Comparison(DraftSettings(), (same, run(other, 1.0)), (same, same)).differs_at == place
 
 
-def test_the_real_engine_writes_the_same_text_with_and_without_drafts(default_model):
+def test_the_real_engine_writes_the_same_text_with_and_without_drafts(default_model, compiled_code):
     from s3d_core.engine import Engine
 
-    engine, steps, tokens = Engine.load(default_model), [], 40
+    engine, steps, tokens = Engine.load(default_model, compiled=compiled_code), [], 40
     sampling = SamplingSettings(temperature=0.8, seed=7)
     found = compare(
         engine, HELLO, DraftSettings(tree_size=8), sampling, lambda: False, lambda *step: steps.append(step), tokens

@@ -16,7 +16,6 @@ import json, resource, sys
 from pathlib import Path
 import torch
 from transformers.models.llama import modeling_llama
-from app.models.places import compiled_dir
 from s3d_core.engine import Engine
 from s3d_core.errors import S3DError, is_out_of_memory
 from s3d_core.settings import DraftSettings, SamplingSettings
@@ -32,7 +31,7 @@ def release():
     resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 def load():
-    return Engine.load(Path(sys.argv[1]), compiled=compiled_dir())
+    return Engine.load(Path(sys.argv[1]), compiled=Path(sys.argv[2]))
 
 def attempt(ids, first=lambda: None):
     text = []
@@ -71,10 +70,10 @@ print(json.dumps(told))
 
 
 @pytest.fixture(scope="module")
-def told(default_model) -> dict:
+def told(default_model, compiled_code) -> dict:
     """What the script saw: (text, whether memory ran out) of each attempt."""
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(default_model)],
+        [sys.executable, "-c", SCRIPT, str(default_model), str(compiled_code)],
         cwd=ROOT,
         # Blocks of this size are given back to the system, so that the limit is met.
         env={**os.environ, "MALLOC_MMAP_THRESHOLD_": "100000", "MALLOC_ARENA_MAX": "1"},

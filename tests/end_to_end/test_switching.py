@@ -21,13 +21,12 @@ SCRIPT = """
 import json, sys
 from pathlib import Path
 import psutil
-from app.models.places import compiled_dir
 from s3d_core.engine import Engine
 from s3d_core.settings import DraftSettings, SamplingSettings
 
 told = []
 for _ in range(4):
-    engine = Engine.load(Path(sys.argv[1]), compiled=compiled_dir())
+    engine = Engine.load(Path(sys.argv[1]), compiled=Path(sys.argv[2]))
     ids = engine.chat_ids([{"role": "user", "content": "Why does bread rise?"}])
     for done in engine.generate(ids, DraftSettings("auto"), SamplingSettings(max_tokens=40)):
         pass
@@ -83,9 +82,9 @@ def test_a_chat_goes_on_with_another_model_also_in_the_middle_of_an_answer(windo
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems count memory in other ways")
-def test_a_model_that_goes_gives_its_memory_back(default_model):
+def test_a_model_that_goes_gives_its_memory_back(default_model, compiled_code):
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(default_model)],
+        [sys.executable, "-c", SCRIPT, str(default_model), str(compiled_code)],
         cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -87,7 +87,7 @@ def compiled_head(shape: Shape, vocabulary: int):
     """The final norm and an output head: a function of (layer, pass, 0, 0, 0, 0, threads).
 
     The norm is `attention_norm` of the layer's table and the head its `qkv`; the logits
-    `[tiles * height, vocabulary]` go to `wide`.
+    `[padded, vocabulary]` go to `wide`.
     """
 
     def run(worker: Worker) -> None:

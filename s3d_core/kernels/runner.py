@@ -162,7 +162,7 @@ class CompiledLayers:
         """
         rows = x.shape[0]
         end = start + rows
-        height, work = self._prepare(x, end)
+        height, work = self._prepare(x, end, self._fixed["kind"])
         cos, sin = (t.contiguous() for t in rope)
         work[_AT["cos"]], work[_AT["sin"]], work[_AT["start"]] = cos.data_ptr(), sin.data_ptr(), start
         work[_AT["head_stride"]] = cache.keys[0].stride(0) * cache.keys[0].element_size()
@@ -192,8 +192,8 @@ class CompiledLayers:
     def logits(self, x: torch.Tensor, norm: torch.Tensor, head: Packed) -> torch.Tensor:
         """`[rows, vocabulary]` of rows before the final norm `[rows, hidden]`, to be used before the next call."""
         vocabulary = head.shape[0]
-        height, work = self._prepare(x, 0)
-        y, padded = self._logits.get(vocabulary), work[_AT["tiles"]] * height
+        height, work = self._prepare(x, 0, head.layout.kind)
+        y, padded = self._logits.get(vocabulary), work[_AT["padded"]]
         if y is None or y.shape[0] < padded:
             y = torch.empty(padded, vocabulary)
             if x.shape[0] <= _MOST_ROWS:
@@ -210,16 +210,16 @@ class CompiledLayers:
         work[_AT["wide"]] = held
         return y[: x.shape[0]]
 
-    def _prepare(self, x: torch.Tensor, slots: int) -> tuple[int, ctypes.Array]:
-        """Put rows in their place; the height of a tile and the table of the pass."""
+    def _prepare(self, x: torch.Tensor, slots: int, kind: Kind) -> tuple[int, ctypes.Array]:
+        """Put rows in their place; the height of a tile for a kind of weights, and the table of the pass."""
         rows = x.shape[0]
-        height, tiles = tiling(rows, self._fixed["kind"])
-        self._reserve(tiles * height, slots)
+        height, padded = tiling(rows, kind)
+        self._reserve(padded, slots)
         stream = self._buffers["x"]
         if x.data_ptr() != stream.data_ptr():
             stream[:rows] = x
-        stream[rows : tiles * height] = 0.0
-        self._work[_AT["rows"]], self._work[_AT["tiles"]], self._work[_AT["height"]] = rows, tiles, height
+        stream[rows:padded] = 0.0
+        self._work[_AT["rows"]], self._work[_AT["padded"]] = rows, padded
         return height, self._work
 
     def _masks(self, positions: torch.Tensor, start: int, visible: torch.Tensor) -> Masks:

@@ -71,17 +71,17 @@ class Packed:
         """`x @ weight.T` for float32 `x` `[rows, in]`; float32 `[rows, out]`."""
         out, into = self.shape
         rows = x.shape[0]
-        height, tiles = tiling(rows, self.layout.kind)
+        height, padded = tiling(rows, self.layout.kind)
         x = x.bfloat16() if self.layout.kind == "dots" else x
-        x = x.contiguous() if tiles * height == rows else F.pad(x, (0, 0, 0, tiles * height - rows))
-        y = torch.empty(tiles * height, out, dtype=torch.float32)
+        x = x.contiguous() if padded == rows else F.pad(x, (0, 0, 0, padded - rows))
+        y = torch.empty(padded, out, dtype=torch.float32)
         product = _compiled(self.layout, height)
         threads = 1 if rows * out * into < _WORTH_THREADS else torch.get_num_threads()
         panels = out // (self.layout.width * LANES)
-        stride = grouped.scratch_bytes(self.layout, tiles * height) if self.layout.is_grouped else 0
+        stride = grouped.scratch_bytes(self.layout, padded) if self.layout.is_grouped else 0
         scratch = torch.empty(threads * stride, dtype=torch.uint8)
         addresses = self.blocks.data_ptr(), x.data_ptr(), y.data_ptr()
-        product(*addresses, panels, tiles, scratch.data_ptr(), stride, threads)
+        product(*addresses, panels, padded, scratch.data_ptr(), stride, threads)
         return y[:rows]
 
     def rows(self, ids: torch.Tensor) -> torch.Tensor:
@@ -120,14 +120,23 @@ def most_height(kind: Kind) -> int:
 
 
 def tiling(rows: int, kind: Kind) -> tuple[int, int]:
-    """Height and number of the tiles that `rows` are cut into for a kind of weights; the last is filled with zeros."""
+    """The height of the tiles that `rows` are cut into for a kind of weights, and how many rows are multiplied.
+
+    Those are the rows, where the last tiles may be one row shorter; else the last tile is filled with zeros.
+    """
     tiles = -(-rows // most_height(kind))
-    return -(-rows // tiles), tiles
+    height = -(-rows // tiles)
+    return height, rows if _has_short_tiles(kind) else tiles * height
+
+
+def _has_short_tiles(kind: Kind) -> bool:
+    """Whether tiles of one row less are compiled as well: with AVX2 a product of many rows takes as long as they do."""
+    return not _WIDE and kind in ("f32", "bf16")
 
 
 @functools.cache
 def _compiled(layout: Layout, rows: int):
-    """The product with a weight for a tile height, as a C function of (weights, x, y, panels, tiles, scratch, stride,
+    """The product with a weight for a tile height, as a C function of (weights, x, y, panels, padded, scratch, stride,
     threads); the scratch is for quantised rows, so many bytes a thread."""
     from llvmlite import ir
 
@@ -137,13 +146,13 @@ def _compiled(layout: Layout, rows: int):
     worker = Code(module, name + "_worker", ["p"], internal=True)
     thread, team = worker.team()
     sizes = [worker.load(worker.at(worker.arguments[0], 8 * i), worker.i64) for i in range(7)]
-    weights, x, y, panels, tiles, scratch, stride = sizes
+    weights, x, y, panels, padded, scratch, stride = sizes
     if layout.is_grouped:
         scratch = worker.add(scratch, worker.times(thread, stride))
-        x = call_quantiser(worker, layout, x, scratch, worker.times(tiles, rows))
+        x = call_quantiser(worker, layout, x, scratch, padded)
     first, end = worker.share(panels, thread, team)
     function = worker.external(product, ir.VoidType(), [worker.i64] * _ARGUMENTS)
-    call_product(worker, worker.b.ptrtoint(function, worker.i64), weights, x, y, panels, first, end, tiles)
+    call_product(worker, worker.b.ptrtoint(function, worker.i64), weights, x, y, panels, first, end, padded)
     worker.b.ret_void()
     jit.parallel_entry(module, worker, name, 7)
     jit.compile_module(module)
@@ -212,8 +221,8 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
 
     It writes the panels from `first` to `end` of `y = base + x @ W.T + low_x @ low.T`, where `low`,
     packed like W, is the second half of a low-rank update that shares the sums, and is there for a
-    rank above 0 only. Arguments, all 64-bit: weights, x `[tiles * rows, into]`, y
-    `[tiles * rows, out]`, panels, first, end, tiles, low, low_x `[tiles * rows, rank]`, and base
+    rank above 0 only. Arguments, all 64-bit: weights, x `[padded, into]`, y `[padded, out]`, panels, first,
+    end, padded (a multiple of `rows` less what `tiling` allows), low, low_x `[padded, rank]`, and base
     with its row and column steps in bytes (so that it can be nothing, a bias or the residual
     stream), and what `ahead.NextPanel` asks for behind the last panel, with the bytes between its streams; base 0 is
     nothing, and so is 0 there. x and low_x are of their layouts' kinds (of grouped weights, x is what the quantiser
@@ -227,7 +236,7 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
     code = Code(module, name, ["i"] * _ARGUMENTS)
     b = code.b
     vector, words = code.floats(LANES), code.integers(LANES)
-    weights, x, y, panels, first, end, tiles, low, low_x, base, base_row, base_column, *behind = code.arguments
+    weights, x, y, panels, first, end, padded, low, low_x, base, base_row, base_column, *behind = code.arguments
     zeros = ir.GlobalVariable(module, vector, name + "_zeros")
     zeros.initializer, zeros.global_constant, zeros.linkage = code.number(0.0, LANES), True, "internal"
     base = b.select(b.icmp_signed("==", base, code.whole(0)), b.ptrtoint(zeros, code.i64), base)
@@ -236,6 +245,10 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
     # Three streams at once, or one block at a time.
     is_wide = width > 1 and rows * width <= _MOST_SUMS and (_WIDE or rows == 1 or not layout.is_grouped)
     by_panels = not (_WIDE or layout.is_grouped)
+    tiles = b.sdiv(code.add(padded, rows - 1), code.whole(rows))
+    # The first of the shorter tiles, where there are any; a lone tile is as high as its rows are many.
+    whole_tiles = b.sub(code.add(tiles, padded), code.times(tiles, rows))
+    has_short = _has_short_tiles(layout.kind) and 2 * rows > most_height(layout.kind)
 
     def block(panel, i):
         """Number of a panel's i-th block; the next panel's follows it in memory, so that streams are long."""
@@ -253,8 +266,10 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
             half = b.shl(pair, ir.Constant(words, [16] * LANES))
         return b.bitcast(half, vector)
 
-    def multiply(held, matrix, panel, streams, x, tile, sums):
-        """Add the products with some streams' blocks of a panel to the sums, one vector per (row, block)."""
+    def multiply(held, matrix, panel, streams, x, tile, row, sums):
+        """Add the products of a tile, from `row` on, with some streams' blocks of a panel to the sums, one vector per
+        (row, block)."""
+        rows = len(sums) // len(streams)
         blocks = [block(panel, i) for i in streams]
         # The first tile reads a panel from memory; while the last one multiplies with it, the next is asked for.
         near = _AHEAD if len(blocks) > 1 else 2 * _AHEAD
@@ -266,7 +281,6 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
             code.prefetch(code.at(place, ahead))
 
         if held.is_grouped:
-            padded = code.times(tiles, rows)
 
             def fetch_later(start, offset, first, together):
                 if _WIDE or together:
@@ -277,11 +291,11 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
                 half = code.times(code.whole(first // (LANES // 2)), held.block_bytes // 2)
                 code.prefetch(code.at(start, held.block_bytes, half, b.lshr(offset, code.whole(1))))
 
-            return grouped.multiply(code, held, starts, x, code.times(tile, rows), padded, rows, sums, fetch_later)
+            return grouped.multiply(code, held, starts, x, row, padded, rows, sums, fetch_later)
         length, unit = held.into, held.row_bytes
         # What is loaded at once: 16 outputs' weights for one input, or for two in bfloat16.
         inputs = 1 if held.kind == "f32" else 2
-        tile_x = code.at(x, code.times(tile, rows * length * unit))
+        tile_x = code.at(x, code.times(row, length * unit))
         following = None
         if by_panels:
             every = [code.at(matrix, code.times(block(panel, i), held.block_bytes)) for i in range(width)]
@@ -320,13 +334,13 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
 
         return code.fold(0, length, _UNROLL, sums, body)
 
-    def finish(panel, streams, tile):
-        sums = [code.number(0.0, LANES)] * (rows * len(streams))
-        sums = multiply(layout, weights, panel, streams, x, tile, sums)
+    def finish(panel, streams, tile, first_row, height):
+        sums = [code.number(0.0, LANES)] * (height * len(streams))
+        sums = multiply(layout, weights, panel, streams, x, tile, first_row, sums)
         if rank:
-            sums = multiply(layout.low(rank), low, panel, streams, low_x, tile, sums)
-        for r in range(rows):
-            row = code.add(code.times(tile, rows), r)
+            sums = multiply(layout.low(rank), low, panel, streams, low_x, tile, first_row, sums)
+        for r in range(height):
+            row = code.add(first_row, r)
             out_bytes = 2 if narrow else 4
             row_bytes = code.times(row, code.times(panels, width * LANES * out_bytes))
             for i, stream in enumerate(streams):
@@ -336,15 +350,23 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
                 result = b.fadd(sums[r * len(streams) + i], added)
                 code.store(code.narrow(result) if narrow else result, place)
 
+    def all_tiles(panel, streams):
+        with code.loop(0, whole_tiles if has_short else tiles) as tile:
+            finish(panel, streams, tile, code.times(tile, rows), rows)
+        if has_short:
+            with code.loop(whole_tiles, tiles) as tile:
+                first_row = b.sub(padded, code.times(b.sub(tiles, tile), rows - 1))
+                finish(panel, streams, tile, first_row, rows - 1)
+
     if is_wide:
-        with code.loop(first, end) as panel, code.loop(0, tiles) as tile:
-            finish(panel, range(width), tile)
+        with code.loop(first, end) as panel:
+            all_tiles(panel, range(width))
     elif by_panels:
-        with code.loop(first, end) as panel, code.loop(0, width) as stream, code.loop(0, tiles) as tile:
-            finish(panel, [stream], tile)
+        with code.loop(first, end) as panel, code.loop(0, width) as stream:
+            all_tiles(panel, [stream])
     else:
-        with code.loop(0, width) as stream, code.loop(first, end) as panel, code.loop(0, tiles) as tile:
-            finish(panel, [stream], tile)
+        with code.loop(0, width) as stream, code.loop(first, end) as panel:
+            all_tiles(panel, [stream])
     b.ret_void()
     jit.compile_module(module)
     return name

@@ -131,7 +131,7 @@ def gate_up(worker: Worker) -> None:
         goal = code.add(worker.size("wide"), code.times(worker.padded, half * width * 4))
         up = code.add(worker.weight("gate_up"), blocks * layout.block_bytes)
         behind = worker.begin(worker.weight("down"), hidden, width) if half else worker.begin(up, width, hidden)
-        sizes = weight, rows, goal, panels, first, end, worker.tiles, narrow, low_x, 0, 0, 0
+        sizes = weight, rows, goal, panels, first, end, worker.padded, narrow, low_x, 0, 0, 0
         call_product(code, worker.linear("gate_up"), *sizes, *behind)
     wide, active = worker.place(worker.size("wide")), worker.place(worker.size("active"))
     up = code.times(worker.padded, width * 4)

@@ -18,13 +18,13 @@ LINEARS = ("qkv", "o", "gate_up", "down")
 # Those of the stock layer, then the halves of an update: its first alone, its second with the linear it is added to.
 PRODUCTS = (*LINEARS, *(f"{name}.{half}" for name in LINEARS for half in "ab"))
 PASS = (
-    "x", "normed", "low", "wide", "active", "query", "scores", "cos", "sin", "rows", "tiles", "height", "start",
+    "x", "normed", "low", "wide", "active", "query", "scores", "cos", "sin", "rows", "padded", "start",
     "head_stride", "score_stride", "quants", "quants_stride", "attended_head", "attended_row",
     *(f"{p} product" for p in PRODUCTS),
 )  # fmt: skip
 """What the functions read of a layer and of a pass, as 64-bit addresses and sizes, in this order.
 
-`x` `[tiles * height, hidden]` is the residual stream; `normed`, `low`, `wide`, `active` are scratch of
+`x` `[padded, hidden]` is the residual stream; `normed`, `low`, `wide`, `active` are scratch of
 that many rows, of which `normed`, `low` and `active` are multiplied and so bfloat16 where products want
 that (`layout.Kind`); `query` `[heads, rows, head_dim]`, bfloat16 where attention is over pairs
 (`pairs`); `scores` `[threads, rows, heads / kv_heads, slots]` with `score_stride` bytes a line, of the rows that
@@ -95,8 +95,7 @@ class Worker:
         self.thread, self.team = code.team()
         self.task = [code.load(code.at(code.arguments[0], 8 * i), code.i64) for i in range(ARGUMENTS)]
         self.layer, self.work = (code.b.inttoptr(v, code.pointer) for v in self.task[:2])
-        self.tiles, self.rows = self.size("tiles"), self.size("rows")
-        self.padded = code.times(self.tiles, self.size("height"))
+        self.padded, self.rows = self.size("padded"), self.size("rows")
 
     @property
     def kv_bytes(self) -> int:
@@ -199,7 +198,7 @@ class Worker:
         if not rank:
             return 0, 0
         layout = Layout.first_half(into, self.shape.kind)
-        sizes = (self.weight(name + ".a"), self.size(source), self.size("low"), *self.split(layout, rank), self.tiles)
+        sizes = (self.weight(name + ".a"), self.size(source), self.size("low"), *self.split(layout, rank), self.padded)
         call_product(code, self.size(f"{name}.a product"), *sizes)
         code.barrier()
         return self.weight(name + ".b"), self.size("low")
@@ -222,7 +221,7 @@ class Worker:
         """
         low, low_x = self.lower(name, source, into)
         layout = Layout.of(out, into, self.shape.kind)
-        sizes = (self.weight(name), self.rows_of(source, into), self.size(goal), *self.split(layout, out), self.tiles)
+        sizes = (self.weight(name), self.rows_of(source, into), self.size(goal), *self.split(layout, out), self.padded)
         call_product(self.code, self.linear(name), *sizes, low, low_x, *base, *behind)
         self.code.barrier()
 

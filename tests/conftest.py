@@ -80,8 +80,16 @@ def home(tmp_path, monkeypatch) -> Path:
     return folder
 
 
+def copy_compiled(source: Path, goal: Path) -> None:
+    """Copy what was compiled to a folder that does not have it."""
+    goal.mkdir(mode=0o700, exist_ok=True)
+    for file in source.glob("*"):
+        if not file.suffix and not (goal / file.name).exists():  # neither the measurement nor what is being written
+            shutil.copy(file, goal)
+
+
 @pytest.fixture(scope="session")
-def precision_record(default_model, tmp_path_factory) -> Path:
+def precision_record(default_model, tmp_path_factory, compiled_code) -> Path:
     """What the default model runs in here, measured once for all; no file where the machine was too busy."""
     from app.engine.precision import choose
     from app.models.precision import record_path
@@ -89,6 +97,7 @@ def precision_record(default_model, tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("S3D_HOME", str(tmp_path_factory.mktemp("measured")))
         choose(default_model, "auto")
+        copy_compiled(record_path().parent, compiled_code)
         return record_path()
 
 
@@ -101,9 +110,8 @@ def home_with_model(default_model, home, precision_record, compiled_code) -> Pat
     embedded.path().parent.mkdir(parents=True)
     shutil.copyfile(default_model, embedded.path())
     embedded.ensure()
-    compiled_dir().symlink_to(compiled_code)
+    copy_compiled(compiled_code, compiled_dir())
     if precision_record.exists():
-        record_path().parent.mkdir()
         shutil.copyfile(precision_record, record_path())
     return home
 

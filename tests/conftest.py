@@ -51,18 +51,6 @@ def compiled_code(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def compiled_once(compiled_code):
-    """Where a load says nothing else, what was compiled is kept for the other tests."""
-    from s3d_core.kernels import jit
-
-    keep_in = jit.keep_in
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jit, "keep_in", lambda folder: keep_in(folder or compiled_code))
-        jit.keep_in(None)
-        yield
-
-
-@pytest.fixture(scope="session")
 def float32_engine(default_model, compiled_code):
     """The default model in float32, loaded once for all that change nothing of it."""
     from s3d_core.engine import Engine

@@ -7,6 +7,8 @@ import pytest
 import torch
 from core.files import save_folder, save_gguf
 
+from s3d_core.kernels import jit
+
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread():
@@ -22,8 +24,13 @@ def one_thread():
 
 
 @pytest.fixture(autouse=True, scope="session")
-def all_compiled_once(compiled_once):
-    """All models of these tests."""
+def compiled_once(compiled_code):
+    """Where a test says nothing else, what was compiled is kept for the other tests."""
+    keep_in = jit.keep_in
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jit, "keep_in", lambda folder: keep_in(folder or compiled_code))
+        jit.keep_in(None)
+        yield
 
 
 @pytest.fixture(scope="module")

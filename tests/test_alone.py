@@ -11,16 +11,17 @@ import pytest
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the tests run in one process there")
 
+# Each process runs all of these, so that which of them the scheduler would have given to whom is of no matter.
 TESTS = """
 import os, time
 from pathlib import Path
 import pytest
 
-log = Path(__file__).with_name("log")
+worker = os.environ["PYTEST_XDIST_WORKER"]
 
 def note(what, number):
-    with log.open("a") as opened:
-        opened.write(f"{what} {number}\\n")
+    with Path(__file__).with_name("log").open("a") as opened:
+        opened.write(f"{what} {worker} {number}\\n")
 
 @pytest.mark.parametrize("number", [pytest.param(n, marks=pytest.mark.alone if n % 4 == 1 else []) for n in range(16)])
 def test_one(number):
@@ -28,11 +29,11 @@ def test_one(number):
     time.sleep(0.05)
     note("end", number)
 
-@pytest.mark.parametrize("number", range(2))
-def test_two_meet(number):
-    Path(__file__).with_name(str(number)).touch()
-    until = time.monotonic() + 30
-    while not Path(__file__).with_name(str(1 - number)).exists():
+def test_all_meet():
+    here = Path(__file__).parent
+    (here / worker).touch()
+    until = time.monotonic() + 60
+    while len(list(here.glob("gw?"))) < 2:
         assert time.monotonic() < until
         time.sleep(0.01)
 """
@@ -44,12 +45,13 @@ def test_a_test_that_is_alone_runs_beside_no_other(tmp_path: Path):
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = alone\npythonpath = .\n")
     (tmp_path / "test_some.py").write_text(TESTS)
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "load", "--maxschedchunk", "1"]
+    command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "each"]
     done = subprocess.run(command, cwd=tmp_path, env=clean, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout
-    assert "18 passed" in done.stdout
+    assert "34 passed" in done.stdout
     events = (tmp_path / "log").read_text().splitlines()
-    assert len(events) == 32
+    assert len(events) == 64
     for number in range(1, 16, 4):
-        begun = events.index(f"begin {number}")
-        assert events[begun + 1] == f"end {number}"
+        for worker in ("gw0", "gw1"):
+            begun = events.index(f"begin {worker} {number}")
+            assert events[begun + 1] == f"end {worker} {number}"

@@ -33,8 +33,8 @@ _MOST_SUMS = 28 if _WIDE else 6
 _UNROLL = 4
 # Multiplications below which waking the other threads takes longer than they save.
 _WORTH_THREADS = 500_000
-# Weights are asked for this many bytes ahead in each stream, more than the hardware does by itself; in a lone one twice
-# as many.
+# With AVX-512 weights are asked for this many bytes ahead in each stream, more than the hardware does by itself; in a
+# lone one twice as many. With AVX2 three streams read by the hardware alone are the faster ones.
 _AHEAD = 4096
 # Arguments of a compiled product.
 _ARGUMENTS = 14
@@ -283,13 +283,13 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
         if held.is_grouped:
 
             def fetch_later(start, offset, first, together):
-                if _WIDE or together:
+                if _WIDE:
                     if not first:  # the others lie in the same line
                         fetch(code.at(start, offset))
-                    return
-                # Half a block is read at a time, and half of the next one asked for meanwhile.
-                half = code.times(code.whole(first // (LANES // 2)), held.block_bytes // 2)
-                code.prefetch(code.at(start, held.block_bytes, half, b.lshr(offset, code.whole(1))))
+                elif not together:
+                    # Half a block is read at a time, and half of the next one asked for meanwhile.
+                    half = code.times(code.whole(first // (LANES // 2)), held.block_bytes // 2)
+                    code.prefetch(code.at(start, held.block_bytes, half, b.lshr(offset, code.whole(1))))
 
             return grouped.multiply(code, held, starts, x, row, padded, rows, sums, fetch_later)
         length, unit = held.into, held.row_bytes
@@ -297,11 +297,10 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
         inputs = 1 if held.kind == "f32" else 2
         tile_x = code.at(x, code.times(row, length * unit))
         following = None
-        if by_panels:
+        if by_panels and not is_wide:
             every = [code.at(matrix, code.times(block(panel, i), held.block_bytes)) for i in range(width)]
             is_end = b.icmp_signed("==", code.add(panel, 1), end)
-            part = code.add(code.times(0 if is_wide else streams[0], tiles), tile)
-            turns = Turns(part, code.times(width // len(streams), tiles), len(streams), _UNROLL)
+            turns = Turns(code.add(code.times(streams[0], tiles), tile), code.times(width, tiles), _UNROLL)
             following = NextPanel(code, held, every, is_end, behind if held is layout else (0, 0), turns)
 
         def body(k, sums):
@@ -311,7 +310,7 @@ def compiled_product(layout: Layout, rows: int, rank: int, narrow: bool = False)
             along = code.times(k, LANES * 4 // inputs)
             for u in range(0, _UNROLL, inputs):
                 places = [code.at(start, along, u // inputs * LANES * 4) for start in starts]
-                for place in () if following else places:
+                for place in () if by_panels else places:
                     fetch(place)
                 if held.kind == "dots":
                     factors = [code.load(place, words) for place in places]

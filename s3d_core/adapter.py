@@ -22,7 +22,8 @@ from s3d_core.errors import AdapterError
 from s3d_core.kernels.jit import LANES
 from s3d_core.kernels.layout import low_kind
 from s3d_core.kernels.skinny import Packed
-from s3d_core.layer import LINEARS, Update, Weight, as_tensor
+from s3d_core.layer import LINEARS, Update, Weight, as_tensor, stored
+from s3d_core.merged import Drafting, Merged
 from s3d_core.pages import Room
 from s3d_core.settings import DraftSettings
 from s3d_core.target import Target
@@ -47,6 +48,8 @@ class Adapter:
             empty for all tokens.
         card: what `adapter.json` says.
         room: where its packed weights lie, None where they are not packed: what else drafting packs fits in behind.
+        merged: the layers that run in place of the stock ones with `updates` beside them, where there are any; the
+            updates are then those of the file, mapped, and take no memory.
     """
 
     masks: torch.Tensor
@@ -59,6 +62,12 @@ class Adapter:
     calibration: torch.Tensor
     card: dict
     room: Room | None = None
+    merged: Merged | None = None
+
+    @property
+    def drafting(self) -> Drafting:
+        """What `Target.cached_pass` takes for a draft pass."""
+        return self.merged or self.updates
 
     @property
     def slots(self) -> int:
@@ -68,10 +77,10 @@ class Adapter:
     @property
     def bytes(self) -> int:
         """Memory of the parameters, in bytes."""
-        stored: list[Weight] = [self.masks, self.norm, self.parent, self.gate, self.child]
-        stored += [weight for update in self.updates.values() for pair in update.values() for weight in pair]
-        tensors = [t.blocks if isinstance(t, Packed) else t for t in stored] + [self.vocabulary]
-        return sum(t.numel() * t.element_size() for t in tensors)
+        weights: list[Weight] = [self.masks, self.norm, self.parent, self.gate, self.child, self.vocabulary]
+        if self.merged is None:
+            weights += [weight for update in self.updates.values() for pair in update.values() for weight in pair]
+        return sum(map(stored, weights)) + (self.merged.bytes if self.merged else 0)
 
     @classmethod
     def fresh(
@@ -137,11 +146,16 @@ class Adapter:
         vocabulary = self.vocabulary.to(device)
         return Adapter(masks, norm, parent, gate, child, updates, vocabulary, self.calibration, self.card)
 
-    def fit(self, target: Target) -> "Adapter":
-        """The same adapter as `target` runs it: in its place, its precisions, and packed if it is."""
+    def fit(self, target: Target, merges: bool = True) -> "Adapter":
+        """The same adapter as `target` runs it: in its place, its precisions, and packed if it is.
+
+        Args:
+            merges: it may be merged into copies of the layers (see `merged`).
+        """
         if not isinstance(target.head, Packed):
             return self.to(target.activations, target.device)
         room, kind = Room(), low_kind(target.head.layout.kind)
+        merged = Merged(target.layers, self.updates, room) if merges and Merged.suits(target) else None
 
         def pack(a: Weight, b: Weight) -> tuple[Weight, Weight]:
             one, other = (as_tensor(weight).detach().to(target.device, torch.bfloat16) for weight in (a, b))
@@ -149,12 +163,14 @@ class Adapter:
             short = -one.shape[0] % LANES
             return Packed(F.pad(one, (0, 0, 0, short)), room, kind), Packed(F.pad(other, (0, short)), room, kind)
 
-        # Pair by pair: all of them in the activations' float32 would be twice as large as what is kept.
-        updates = {i: {name: pack(*pair) for name, pair in update.items()} for i, update in self.updates.items()}
+        updates = self.updates
+        if merged is None:
+            # Pair by pair: all of them in the activations' float32 would be twice as large as what is kept.
+            updates = {i: {name: pack(*pair) for name, pair in update.items()} for i, update in updates.items()}
         rest = replace(self, updates={})
         fitted, narrow = rest.to(target.activations, target.device), rest.to(torch.bfloat16, target.device)
         # These are multiplied only for tokens that were not seen lately, so they can be widened then.
-        return replace(fitted, updates=updates, parent=narrow.parent, child=narrow.child, room=room)
+        return replace(fitted, updates=updates, parent=narrow.parent, child=narrow.child, room=room, merged=merged)
 
     def save(self, folder: Path, dtype: torch.dtype = torch.bfloat16) -> None:
         """Write the adapter; one that is there already stays until both files are written, and is then replaced."""

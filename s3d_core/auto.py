@@ -45,7 +45,7 @@ class Auto:
         self._target, self._lookup, self._s3d = target, lookup, s3d
         # The second call of a pass is the one that is recorded.
         costs = Costs(first_runs=1 if target.steps is None else 2)
-        self.policy = Policy(_gains(card or {}) if s3d else {}, costs)
+        self.policy = Policy(_gains(card or {}, s3d) if s3d else {}, costs)
         self._text: list[int] | None = None
         self._skipped: int | None = None
         self._began = 0.0
@@ -125,7 +125,12 @@ def _chosen(wished: DraftSettings, strategy: str, skipped: int, length: int, siz
     return replace(wished, strategy=strategy, skipped=skipped, draft_length=length, tree_size=size)
 
 
-def _gains(card: Mapping) -> dict[int, float]:
-    """Accepted tokens a round by skipped layers, from an adapter's card; one usual count where it says nothing."""
+def _gains(card: Mapping, s3d: S3D) -> dict[int, float]:
+    """Accepted tokens a round by skipped layers, from an adapter's card; one usual count where it says nothing.
+
+    Counts that drafting holds too much memory for are left out, but never all of them.
+    """
     measured = {int(k): float(v) for k, v in card.get("accepted_by_skipped", {}).items() if float(v) > 0}
-    return measured or {int(card.get("defaults", {}).get("skipped", 1)): 1.5}
+    measured = measured or {int(card.get("defaults", {}).get("skipped", 1)): 1.5}
+    most = max(measured)
+    return {skipped: gain for skipped, gain in measured.items() if s3d.affords(skipped) or skipped == most}

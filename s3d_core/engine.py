@@ -66,7 +66,9 @@ class Engine:
         self.cache = self.target.new_cache(self.context_limit + MAX_TREE_SIZE)
         self.strategies = strategies(self.target, adapter)
         self._plain: deque[float] = deque(maxlen=16)
-        depth = self.target.depth
+        depth, defaults = self.target.depth, self._defaults()
+        if self._s3d:
+            self._s3d.prepare(defaults.skipped)
         self.info = ModelInfo(
             name=loaded.name,
             path=str(path),
@@ -79,17 +81,21 @@ class Engine:
             dtype=self.target.precision,
             weight_bytes=self.target.bytes,
             adapter_bytes=self._adapter_bytes(),
-            defaults=self._defaults(),
+            defaults=defaults,
             notice=notice,
         )
+
+    @property
+    def _s3d(self) -> S3D | None:
+        found = self.strategies.get("s3d")
+        return found if isinstance(found, S3D) else None
 
     def _adapter_bytes(self) -> int:
         return sum(self.drafting_memory().values())
 
     def drafting_memory(self) -> dict[str, int]:
         """Bytes that strategy s3d holds beyond the model now, by what they are for; empty without an adapter."""
-        drafting = self.strategies.get("s3d")
-        return drafting.memory if isinstance(drafting, S3D) else {}
+        return self._s3d.memory if self._s3d else {}
 
     def _defaults(self) -> DraftSettings:
         skipped = round(0.4 * self.target.depth)
@@ -104,8 +110,14 @@ class Engine:
             if jit.lanes_at_once() != jit.LANES:
                 # With AVX2 six rows are multiplied at once, which takes little longer than one; further rows cost
                 # nothing while memory takes longer than they do, as it does with wide weights.
-                most = 8 if self.target.dtype == torch.float32 else 5
+                most = 11 if self.target.dtype == torch.float32 else 5
                 best["tree_size"] = min(most, best.get("tree_size", most))
+        auto = self.strategies["auto"]
+        if self._s3d and self._s3d.has_copies and isinstance(auto, Auto):
+            # A layer of such a draft costs next to nothing: the count that brings most is the best one. And the less
+            # a round takes besides, the less likely a candidate may be for its row to pay.
+            best["least_probability"] = 0.04
+            best["skipped"] = max(auto.policy.gains, key=auto.policy.gains.__getitem__)
         return DraftSettings(**best)
 
     @classmethod
@@ -304,9 +316,8 @@ class Engine:
 
     def forget_texts(self) -> None:
         """Draft the next reply as if no text had been written before: what was kept of others would help."""
-        drafting = self.strategies.get("s3d")
-        if isinstance(drafting, S3D):
-            drafting.head.forget()
+        if self._s3d:
+            self._s3d.head.forget()
 
     def memory(self) -> dict[str, int]:
         """Bytes held: weights, K/V cache, and what drafting needs beside them."""

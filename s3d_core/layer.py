@@ -53,6 +53,11 @@ def held(weight: Linear) -> tuple[torch.Tensor, ...]:
     return (weight.blocks if isinstance(weight, Packed) else weight,)
 
 
+def stored(weight: Linear) -> int:
+    """Bytes of a weight as it is held."""
+    return sum(tensor.nbytes for tensor in held(weight))
+
+
 def multiply(x: torch.Tensor, weight: Linear) -> torch.Tensor:
     """`x @ weight.T`, `[rows, in]` to `[rows, out]`, in the precision of `x`."""
     if not isinstance(weight, torch.Tensor):

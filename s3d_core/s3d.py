@@ -18,6 +18,9 @@ from s3d_core.target import Target
 from s3d_core.transfer import send
 from s3d_core.tree import Tree, best_first
 
+# Of the model's bytes, what drafting may hold by this program's own choice; who skips fewer layers has it hold more.
+_SHARE = 0.1
+
 
 class S3D:
     """Mid-layer skipping and simultaneous multi-token drafting (S3D, arXiv:2405.20314).
@@ -33,7 +36,7 @@ class S3D:
     def __init__(self, target: Target, adapter: Adapter, recall: Recall):
         self._target, self._adapter = target, adapter
         slots = adapter.slots
-        target.prepare(adapter.updates, slots)
+        target.prepare(adapter.drafting, slots)
         self._causal = torch.ones(slots, slots, dtype=torch.bool, device=target.device).tril()
         self._offsets = torch.arange(slots, device=target.device)
         self._calibration = adapter.calibration.float().cpu().numpy()
@@ -53,6 +56,25 @@ class S3D:
             held["tables on the device"] = self._garden.bytes
         return held
 
+    @property
+    def has_copies(self) -> bool:
+        """Whether the layers of the draft pass are copies (see `merged`)."""
+        return self._adapter.merged is not None
+
+    def prepare(self, skipped: int) -> None:
+        """Make now what the first draft at so many skipped layers would have to wait for."""
+        if self._adapter.merged:
+            for i in self._target.kept_layers(skipped):
+                self._adapter.merged.layer(i)
+
+    def affords(self, skipped: int) -> bool:
+        """Whether drafting at so many skipped layers holds no more than its share of the model's memory."""
+        copies = self._adapter.merged
+        if copies is None:
+            return True
+        rest = sum(self.memory.values()) - copies.bytes
+        return rest + sum(map(copies.bytes_read, self._target.kept_layers(skipped))) <= _SHARE * self._target.bytes
+
     def propose(self, state: State) -> Tree | Grown:
         target, adapter, settings = self._target, self._adapter, state.settings
         length = min(settings.draft_length, state.most)
@@ -68,7 +90,7 @@ class S3D:
         x = torch.cat([target.embed(current), adapter.masks[: slots - 1]])
         positions = self._offsets[:slots] + n
         visible = self._causal[:slots, :slots]
-        x = target.cached_pass(x, positions, n + slots - 1, state.cache, visible, kept, adapter.updates)
+        x = target.cached_pass(x, positions, n + slots - 1, state.cache, visible, kept, adapter.drafting)
         best, choices = self.head.best(x, adapter.norm, TOP_K * (WIDER if state.noise else 1), state.ids)
         logits, tokens = best.cpu().numpy(), choices.cpu().numpy()
         if state.noise:

@@ -23,6 +23,7 @@ from s3d_core.kernels.layout import Kind, fits, head_kind, usual_kind
 from s3d_core.kernels.runner import CompiledLayers
 from s3d_core.kernels.skinny import Packed
 from s3d_core.layer import LINEARS, Layer, Linear, Update, Weight, as_tensor, held, multiply, rms_norm, take, windows_of
+from s3d_core.merged import Drafting, Merged
 from s3d_core.pages import Room, give_back
 from s3d_core.settings import MAX_TREE_SIZE
 from s3d_core.steps import Steps
@@ -152,10 +153,10 @@ class Target:
         """Record passes of few rows from now on (see `steps`); a cache made before cannot be used with them."""
         self.steps = Steps(self, new_pool)
 
-    def prepare(self, updates: dict[int, Update], most_rows: int) -> None:
-        """Compile what passes of up to so many rows with these updates need, where passes are compiled."""
+    def prepare(self, drafting: Drafting, most_rows: int) -> None:
+        """Compile what draft passes of up to so many rows need, where passes are compiled."""
         if self._compiled is not None:
-            self._compiled.use(updates, most_rows)
+            self._compiled.use(drafting, most_rows)
 
     @property
     def depth(self) -> int:
@@ -318,7 +319,7 @@ class Target:
         cache: Cache,
         visible: torch.Tensor,
         layers: Sequence[int] | None = None,
-        updates: dict[int, Update] | None = None,
+        drafting: Drafting | None = None,
         start: int | None = None,
     ) -> torch.Tensor:
         """Run rows that attend to the cache and, as `visible` says, to each other.
@@ -330,19 +331,21 @@ class Target:
             positions: `[rows]`, on the model's device.
             last: the largest position (a host number, so that no device is asked for it).
             visible: bool `[rows, rows]`, lower triangular.
+            drafting: an adapter's, for a draft pass; None runs the stock model.
         """
         start = len(cache) if start is None else start
         cache.reserve(start + x.shape[0])
         rope, layers = self.rope(positions, last), layers or range(self.depth)
-        if self._compiled is not None and (updates is None or self._compiled.use(updates)):
-            return self._compiled.run(x, positions, rope, layers, cache, start, visible, updates)
+        if self._compiled is not None and (drafting is None or self._compiled.use(drafting)):
+            return self._compiled.run(x, positions, rope, layers, cache, start, visible, drafting is not None)
+        assert not isinstance(drafting, Merged), "copies of layers are for compiled passes"
         masks = additive_masks(visible, positions, start, self.windows, self.heads // self.kv_heads, self.activations)
 
         def attend(i, query, key, value):
             keys, values = cache.write(i, start, key.transpose(0, 1), value.transpose(0, 1))
             return fold_attention(query, keys, values, masks[self.layers[i].window])
 
-        return self.run(x, rope, layers, attend, updates)
+        return self.run(x, rope, layers, attend, drafting)
 
     def fingerprint(self) -> str:
         """SHA-256 over the shapes and a sample of the weights, alike for every load precision.

@@ -2,8 +2,9 @@
 
 import torch
 
+from s3d_core.adapter import Adapter
 from s3d_core.engine import Engine
-from s3d_core.layer import LINEARS, Linear, held
+from s3d_core.layer import LINEARS, stored
 from s3d_core.s3d import S3D
 from s3d_core.stats import Round
 
@@ -21,15 +22,18 @@ class Traffic:
         self._layers = [sum(stored(getattr(layer, name)) for name in LINEARS) for layer in target.layers]
         self._head = stored(target.head)
         drafting = engine.strategies.get("s3d")
-        self._updates: list[int] | None = None
+        self._drafting: list[int] | None = None
         self._draft_head = 0
         if engine.adapter is not None and isinstance(drafting, S3D):
-            updates = engine.adapter.updates
-            self._updates = [
-                sum(stored(weight) for pair in updates.get(i, {}).values() for weight in pair)
-                for i in range(target.depth)
-            ]
+            self._drafting = [self._of_draft(engine.adapter, i) for i in range(target.depth)]
             self._draft_head = drafting.head.bytes or self._head
+
+    def _of_draft(self, adapter: Adapter, i: int) -> int:
+        """Bytes that a layer of a draft pass reads."""
+        if adapter.merged:
+            return adapter.merged.bytes_read(i)
+        update = adapter.updates.get(i, {})
+        return self._layers[i] + sum(stored(weight) for pair in update.values() for weight in pair)
 
     @property
     def plain(self) -> int:
@@ -42,15 +46,9 @@ class Traffic:
         if not done.drafted or settings.strategy not in ("s3d", "skip"):
             return self.plain
         kept = self._target.kept_layers(settings.skipped)
-        layers = sum(self._layers[i] for i in kept)
-        if settings.strategy == "s3d" and self._updates is not None:
-            return self.plain + layers + sum(self._updates[i] for i in kept) + self._draft_head
-        return self.plain + done.depth * (layers + self._head)
-
-
-def stored(weight: Linear) -> int:
-    """Bytes of a weight as it is held."""
-    return sum(tensor.nbytes for tensor in held(weight))
+        if settings.strategy == "s3d" and self._drafting is not None:
+            return self.plain + sum(self._drafting[i] for i in kept) + self._draft_head
+        return self.plain + done.depth * (sum(self._layers[i] for i in kept) + self._head)
 
 
 def parameter_bytes(model: torch.nn.Module) -> int:

@@ -2,8 +2,6 @@
 
 import ctypes
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +14,7 @@ from s3d_core.kernels.jit import LANES
 from s3d_core.kernels.layout import Kind, draft_kind
 from s3d_core.kernels.skinny import Packed, most_height, tiling
 from s3d_core.kernels.worker import ARGUMENTS, KV, LAYER, LINEARS, PASS, PRODUCTS, Shape
+from s3d_core.merged import KIND, Drafting, Merged
 from s3d_core.settings import MAX_TREE_SIZE
 
 # Beyond, torch's attention, which reads the keys once for many rows, is the faster one; a tree is never so large,
@@ -81,25 +80,26 @@ class CompiledLayers:
             "eps": target.eps,
             "biased": layer.qkv_bias is not None,
             "normed_heads": layer.query_norm is not None,
-            "kind": layer.o.layout.kind,
             "kv": _kv(layer.o.layout.kind, target.head_dim),
         }
+        self._kind: Kind = layer.o.layout.kind
         self._rotary = int(target.rope(torch.zeros(1, dtype=torch.int64), 0)[0].shape[-1])
-        self._stock = {i: self._table(layer, None) for i, layer in enumerate(target.layers)}
-        self._updates: dict | None = None
-        self._updated: dict[int, ctypes.Array] = {}
-        self._rank = 0
-        self._shapes: dict[tuple[int, int], Shape] = {}
-        self._halves: dict[bool, list[tuple[int, Any]]] = {}
+        self._drafting: Drafting | None = None
+        self._suits_drafting = False
+        # How a draft pass multiplies, and the rank of what is added to its layers.
+        self._draft_kind, self._rank = self._kind, 0
+        # Of each layer, in a stock and in a draft pass.
+        self._tables: dict[bool, dict[int, ctypes.Array]] = {False: {}, True: {}}
+        self._shapes: dict[tuple[int, Kind, int], Shape] = {}
         self._stacks: dict[tuple[bool, Sequence[int]], _Stack] = {}
         self._rows = self._slots = 0
         self._buffers: dict[str, torch.Tensor] = {}
         self._logits: dict[int, torch.Tensor] = {}
         self._work, self._head = (ctypes.c_int64 * len(PASS))(), (ctypes.c_int64 * len(LAYER))()
-        self._compile(0, most_height(self._fixed["kind"]))
+        self._compile(self._kind, 0, most_height(self._kind))
         kind = target.head.layout.kind
         kinds = {kind, draft_kind(kind, target.head.shape[1])}
-        self._heads = {k: replace(self._shape(0, 0), kind=k) for k in kinds}
+        self._heads = {k: self._shape(0, k, 0) for k in kinds}
         functions.compiled_head(self._heads[kind], target.head.shape[0])
 
     @property
@@ -115,26 +115,27 @@ class CompiledLayers:
         even = target.layers[0].down.shape[1] % LANES == 0
         return packed and even and all(layer.o_bias is None for layer in layers)
 
-    def use(self, updates: dict, most_rows: int = 0) -> bool:
-        """Take up the low-rank updates of an adapter and compile for them; False if they do not suit.
+    def use(self, drafting: Drafting, most_rows: int = 0) -> bool:
+        """Take up what an adapter drafts with and compile for it; False if it does not suit.
 
         Args:
             most_rows: rows of a pass that should not have to wait for compiling.
         """
-        if updates is self._updates:
-            return bool(self._updated)
-        self._updates, self._updated = updates, {}
-        pairs = [pair for update in updates.values() for pair in update.values()]
-        ranks = {a.shape[0] for a, _ in pairs}
-        if len(ranks) != 1 or not all(isinstance(weight, Packed) for pair in pairs for weight in pair):
-            return False
-        (self._rank,) = ranks
-        self._rows = 0  # the scratch is now too narrow
-        self._halves.clear()
-        self._stacks.clear()
-        self._compile(self._rank, min(most_rows, most_height(self._fixed["kind"])))
-        self._updated = {i: self._table(self._target.layers[i], update) for i, update in updates.items()}
-        return True
+        if drafting is self._drafting:
+            return self._suits_drafting
+        self._drafting, self._suits_drafting = drafting, True
+        self._draft_kind, self._rank = KIND, 0
+        if not isinstance(drafting, Merged):
+            pairs = [pair for update in drafting.values() for pair in update.values()]
+            ranks = {a.shape[0] for a, _ in pairs}
+            self._suits_drafting = len(ranks) == 1 and all(isinstance(half, Packed) for pair in pairs for half in pair)
+            self._draft_kind, self._rank = self._kind, max(ranks, default=0)
+        if self._suits_drafting:
+            self._rows = 0  # the scratch may be too narrow now
+            self._tables[True].clear()
+            self._stacks.clear()
+            self._compile(self._draft_kind, self._rank, min(most_rows, most_height(self._draft_kind)))
+        return self._suits_drafting
 
     def run(
         self,
@@ -145,7 +146,7 @@ class CompiledLayers:
         cache,
         start: int,
         visible: torch.Tensor,
-        updates: dict | None,
+        is_draft: bool,
     ) -> torch.Tensor:
         """Run rows through layers and write their K/V to the cache; what `Target.run` does, sooner.
 
@@ -155,32 +156,33 @@ class CompiledLayers:
             rope: cosine and sine `[rows, rotary]`.
             start: the first slot of the cache to write.
             visible: bool `[rows, rows]`.
-            updates: the updates last given to `use`, or None for the stock model.
+            is_draft: with what was last given to `use`; else the stock model.
 
         Returns:
             `[rows, hidden]`, to be used before the next call.
         """
         rows = x.shape[0]
         end = start + rows
-        height, work = self._prepare(x, end, self._fixed["kind"])
+        kind, rank = (self._draft_kind, self._rank) if is_draft else (self._kind, 0)
+        height, work = self._prepare(x, end, kind)
         cos, sin = (t.contiguous() for t in rope)
         work[_AT["cos"]], work[_AT["sin"]], work[_AT["start"]] = cos.data_ptr(), sin.data_ptr(), start
         work[_AT["head_stride"]] = cache.keys[0].stride(0) * cache.keys[0].element_size()
         masks = self._masks(positions, start, visible)
-        rank = self._rank if updates is not None else 0
-        products = functions.products(self._shape(0, rank), height)
+        products = functions.products(self._shape(0, kind, rank), height)
         work[_PRODUCTS : _PRODUCTS + len(products)] = products
         if rows <= _MOST_ROWS:
-            self._stack(updates is not None, layers).run(cache, masks, self._threads)
+            self._stack(is_draft, layers).run(cache, masks, self._threads)
         else:
-            self._run_halves(rows, layers, cache, end, masks, updates is not None)
+            self._run_halves(rows, layers, cache, end, masks, is_draft)
         return self._buffers["x"][:rows]
 
-    def _run_halves(self, rows: int, layers: Sequence[int], cache, end: int, masks: Masks, is_updated: bool) -> None:
+    def _run_halves(self, rows: int, layers: Sequence[int], cache, end: int, masks: Masks, is_draft: bool) -> None:
         target, work, threads = self._target, self._work, self._threads
-        work_at, halves = ctypes.addressof(work), self._halves_of(is_updated)
+        work_at = ctypes.addressof(work)
         for i in layers:
-            table, (before, behind) = halves[i]
+            shape, table = self._layer(i, is_draft)
+            before, behind = functions.compiled_halves(shape)
             before(table, work_at, cache.keys[i].data_ptr(), cache.values[i].data_ptr(), 0, 0, threads)
             query = self._buffers["query"][: rows * target.heads].view(1, target.kv_heads, -1, target.head_dim)
             keys, values = cache.read(i, end)
@@ -231,42 +233,43 @@ class CompiledLayers:
         mask = None if rows == 1 else torch.where(visible, 0.0, torch.finfo(torch.float32).min).contiguous()
         return dict.fromkeys(target.windows, mask)
 
-    def _layer(self, i: int, is_updated: bool) -> tuple[Shape, int]:
+    def _layer(self, i: int, is_draft: bool) -> tuple[Shape, int]:
         """What a layer is compiled for, and where its table is."""
-        has_update = is_updated and i in self._updated
-        rotary = self._rotary if self._target.layers[i].rotary else 0
-        table = self._updated[i] if has_update else self._stock[i]
-        return self._shape(rotary, self._rank if has_update else 0), ctypes.addressof(table)
+        layer, update, kind = self._target.layers[i], None, self._kind
+        drafting = self._drafting if is_draft else None
+        if isinstance(drafting, Merged):
+            layer, kind = drafting.layer(i), KIND
+        elif drafting:
+            update = drafting.get(i)
+        tables = self._tables[is_draft]
+        if i not in tables:
+            tables[i] = self._table(layer, update)
+        rotary = self._rotary if layer.rotary else 0
+        return self._shape(rotary, kind, self._rank if update else 0), ctypes.addressof(tables[i])
 
-    def _stack(self, is_updated: bool, layers: Sequence[int]) -> "_Stack":
-        key = (is_updated, layers)
+    def _stack(self, is_draft: bool, layers: Sequence[int]) -> "_Stack":
+        key = (is_draft, layers)
         if key not in self._stacks:
             lines = []
             for i in layers:
-                shape, table = self._layer(i, is_updated)
+                shape, table = self._layer(i, is_draft)
                 lines.append((functions.compiled_layer(shape), table, ctypes.addressof(self._work)))
             self._stacks[key] = _Stack(lines, layers, [self._target.layers[i].window for i in layers])
         return self._stacks[key]
 
-    def _halves_of(self, is_updated: bool) -> list[tuple[int, Any]]:
-        """For each layer: where its table is, and its two halves."""
-        if is_updated not in self._halves:
-            layers = [self._layer(i, is_updated) for i in range(self._target.depth)]
-            self._halves[is_updated] = [(table, functions.compiled_halves(shape)) for shape, table in layers]
-        return self._halves[is_updated]
+    def _shape(self, rotary: int, kind: Kind, rank: int) -> Shape:
+        key = rotary, kind, rank
+        if key not in self._shapes:
+            self._shapes[key] = Shape(**self._fixed, rotary=rotary, kind=kind, rank=rank)
+        return self._shapes[key]
 
-    def _shape(self, rotary: int, rank: int) -> Shape:
-        if (rotary, rank) not in self._shapes:
-            self._shapes[rotary, rank] = Shape(**self._fixed, rotary=rotary, rank=rank)
-        return self._shapes[rotary, rank]
-
-    def _compile(self, rank: int, most_height: int) -> None:
+    def _compile(self, kind: Kind, rank: int, most_height: int) -> None:
         """Compile the layers now, so that no slider ever waits for it."""
         for height in range(1, most_height + 1):
-            functions.products(self._shape(0, rank), height)
+            functions.products(self._shape(0, kind, rank), height)
         functions.compiled_stack()
         for rotary in {self._rotary if layer.rotary else 0 for layer in self._target.layers}:
-            functions.compiled_layer(self._shape(rotary, rank))
+            functions.compiled_layer(self._shape(rotary, kind, rank))
 
     def _table(self, layer, update) -> ctypes.Array:
         held = {name: getattr(layer, name, None) for name in LAYER}
@@ -278,7 +281,7 @@ class CompiledLayers:
     def _reserve(self, rows: int, slots: int) -> None:
         """Room for the scratch of a pass of so many rows that see so many slots."""
         if rows > self._rows:
-            shape = self._shape(0, 0)
+            shape = self._shape(0, self._kind, 0)
             widths = {
                 "x": shape.hidden,
                 "normed": max(shape.hidden, shape.attended),
@@ -290,8 +293,8 @@ class CompiledLayers:
             self._rows = rows
             self._buffers |= {name: torch.zeros(rows, width) for name, width in widths.items()}
             self._buffers["query"] = self._buffers["query"].view(-1, shape.head_dim)
-            # A draft's head may be so where the layers are not.
-            if {shape.kind, *self._heads} & {"int8", "int4"}:
+            # What drafts may be so where the stock layers are not.
+            if {shape.kind, self._draft_kind, *self._heads} & {"int8", "int4"}:
                 widest = max(shape.hidden, shape.attended, shape.intermediate)
                 # For the most groups that there may be.
                 stride = self._work[_AT["quants_stride"]] = 2 * rows * widest

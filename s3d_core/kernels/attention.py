@@ -3,15 +3,20 @@
 Threads share the pairs of a key head and a row evenly, the rows of a head side by side. A thread goes through a head's
 keys, and then through its values, a block at a time, and each of its rows is at a block while that is close to the
 processor. Keys are turned first, so that a vector holds one dimension of several slots and no sum runs across its
-lanes; for a single row that costs about what it saves.
+lanes; for a single row that costs about what it saves. Of a single row there are often too few pairs to share
+evenly: behind a long text the threads then share the slots of each head, and next, as values are to be added up in the
+order of the slots, the dimensions.
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 
 from s3d_core.kernels import jit, pairs
 from s3d_core.kernels.block import BLOCK, Block, larger, smaller
 from s3d_core.kernels.exponential import exponentials
-from s3d_core.kernels.jit import LANES
+from s3d_core.kernels.jit import LANES, Code
 from s3d_core.kernels.turn import Turn
 from s3d_core.kernels.worker import KV, Worker
 
@@ -21,6 +26,8 @@ _MOST_SUMS = 24 if _WIDE == LANES else 12
 # Rows that are at a block.
 _ROWS = 9
 _UNROLL = 2
+# Slots behind which a single row is shared out: before, the threads would wait for each other longer.
+_LONG = 512
 _LINE = 64
 
 
@@ -37,34 +44,54 @@ def line_slots(slots: int) -> int:
 
 def attend(worker: Worker) -> None:
     """Attention of each row, into `normed`."""
-    code, b, heads, rows = worker.code, worker.code.b, worker.shape.kv_heads, worker.rows
-    paired, together = worker.shape.kv == "pairs", rows_at_once(worker.shape.kv)
+    code, b, shape = worker.code, worker.code.b, worker.shape
     code.barrier()  # the other threads' keys and values
+    if shape.kv == "pairs":
+        with _shares(worker, 1) as (head, row, _):
+            turn = _turn(worker, head, row, _own(worker, 0))
+            pairs.score(worker, turn)
+            _exponentials(worker, turn)
+            _put(worker, turn, pairs.weigh(worker, turn))
+    else:
+        block, sums = Block(worker), _Sums(worker)
+        is_alone = b.icmp_signed("==", worker.rows, code.whole(1))
+        is_long = b.icmp_signed(">=", worker.size("start"), code.whole(_LONG))
+        is_uneven = b.icmp_signed("!=", b.srem(code.whole(shape.kv_heads), worker.team), code.whole(0))
+        # A thread has lines for so many heads.
+        fits = code.ir.Constant(code.ir.IntType(1), shape.kv_heads <= _ROWS)
+        with b.if_else(b.and_(b.and_(is_alone, fits), b.and_(is_long, is_uneven))) as (alone, together):
+            with alone:
+                _attend_alone(worker, block, sums)
+            with together, _shares(worker, _ROWS) as (head, top, count):
+                _attend_rows(worker, head, top, count, block, sums)
+    code.barrier()
+
+
+@contextmanager
+def _shares(worker: Worker, together: int) -> Iterator[tuple]:
+    """A loop over this thread's share of the pairs: a key head, the first of some rows, and how many they are."""
+    code, b, heads, rows = worker.code, worker.code.b, worker.shape.kv_heads, worker.rows
     first, end = code.share(code.times(rows, heads), worker.thread, worker.team)
     with code.loop(0, heads) as head:
         before = code.times(head, rows)
         begin, stop = larger(code, b.sub(first, before), 0), smaller(code, b.sub(end, before), rows)
         with code.loop(begin, stop, together) as top:
-            if paired:
-                turn = _turn(worker, head, top, 0)
-                pairs.score(worker, turn)
-                _exponentials(worker, turn)
-                _put(worker, turn, pairs.weigh(worker, turn))
-            else:
-                count = smaller(code, b.sub(stop, top), together)
-                _attend_rows(worker, head, top, count)
-    code.barrier()
+            yield head, top, smaller(code, b.sub(stop, top), together)
 
 
-def _turn(worker: Worker, head, row, number) -> Turn:
-    """A row's turn with a key head; its scores are the thread's `number`-th."""
+def _own(worker: Worker, number):
+    """The number of a thread's `number`-th group of lines."""
+    return worker.code.add(worker.code.times(worker.thread, rows_at_once(worker.shape.kv)), number)
+
+
+def _turn(worker: Worker, head, row, place) -> Turn:
+    """A row's turn with a key head; `place` is the number of the lines that its scores are put in."""
     code, shape, b = worker.code, worker.shape, worker.code.b
     dim, group, paired = shape.head_dim, shape.heads // shape.kv_heads, shape.kv == "pairs"
     query, normed, scores = (worker.place(worker.size(name)) for name in ("query", "normed", "scores"))
     keys, values = (code.at(worker.place(worker.task[i]), code.times(head, worker.size("head_stride"))) for i in (2, 3))
     heads = [code.add(code.times(head, group), g) for g in range(group)]
     folded = [code.add(code.times(one, worker.rows), row) for one in heads]
-    number = code.add(code.times(worker.thread, rows_at_once(shape.kv)), number)
     line = worker.size("score_stride")
     slots = code.add(worker.size("start"), worker.rows)
     return Turn(
@@ -72,7 +99,7 @@ def _turn(worker: Worker, head, row, number) -> Turn:
         keys,
         values,
         queries=[code.at(query, code.times(place, dim * (2 if paired else 4))) for place in folded],
-        lines=[code.at(scores, code.times(code.add(code.times(number, group), g), line)) for g in range(group)],
+        lines=[code.at(scores, code.times(code.add(code.times(place, group), g), line)) for g in range(group)],
         goals=[
             code.at(normed, code.times(row, shape.attended * worker.unit), code.times(one, dim * worker.unit))
             for one in heads
@@ -82,14 +109,14 @@ def _turn(worker: Worker, head, row, number) -> Turn:
     )
 
 
-def _attend_rows(worker: Worker, head, top, count) -> None:
+def _attend_rows(worker: Worker, head, top, count, block: Block, sums: "_Sums") -> None:
     """Attention of some rows of a key head, from `top` on."""
     code = worker.code
 
     def turn(number) -> Turn:
-        return _turn(worker, head, code.add(top, number), number)
+        return _turn(worker, head, code.add(top, number), _own(worker, number))
 
-    first, block, sums = turn(0), Block(worker), _Sums(worker)
+    first = turn(0)
     with code.loop(0, first.slots, BLOCK) as begin:
         block.take_keys(first.keys, begin, first.slots)
         with code.loop(0, count) as number:
@@ -100,9 +127,51 @@ def _attend_rows(worker: Worker, head, top, count) -> None:
     with code.loop(0, first.slots, BLOCK) as begin:
         values = block.take_values(first.values, begin, first.slots)
         with code.loop(0, count) as number:
-            _weigh(worker, turn(number), begin, values, number, sums, _Ahead(worker, first.values, begin, number))
+            ahead = _Ahead(worker, first.values, begin, number)
+            _weigh(worker, turn(number), begin, values, number, sums, ahead)
     with code.loop(0, count) as number:
         _put(worker, turn(number), sums.of(number))
+
+
+def _attend_alone(worker: Worker, block: Block, sums: "_Sums") -> None:
+    """Attention of a single row by all threads together, to the last bit as `_attend_rows` has it."""
+    code, b, heads = worker.code, worker.code.b, worker.shape.kv_heads
+    nothing = code.whole(0)
+
+    def turn(head) -> Turn:
+        return _turn(worker, head, nothing, head)
+
+    slots = turn(nothing).slots
+    first, end = code.share(b.sdiv(code.add(slots, BLOCK - 1), code.whole(BLOCK)), worker.thread, worker.team)
+    with code.loop(0, heads) as head, code.loop(code.times(first, BLOCK), code.times(end, BLOCK), BLOCK) as begin:
+        mine = turn(head)
+        block.take_keys(mine.keys, begin, slots)
+        _score(worker, mine, begin, block, _Ahead(worker, mine.keys, begin, nothing))
+    code.barrier()
+    scores, stride = worker.place(worker.size("scores")), worker.size("score_stride")
+    with code.loop(worker.thread, worker.shape.heads, worker.team) as number:
+        _exponentials(worker, replace(turn(nothing), lines=[code.at(scores, code.times(number, stride))]))
+    code.barrier()
+    first, end = code.share(code.whole(heads * sums.parts), worker.thread, worker.team)
+    with code.loop(0, heads) as head:
+        before = code.times(head, sums.parts)
+        begins, stops = larger(code, b.sub(first, before), 0), smaller(code, b.sub(end, before), sums.parts)
+        mine = turn(head)
+        with b.if_then(b.icmp_signed("<", begins, stops)):
+            sums.clear(nothing)
+            with code.loop(0, slots, BLOCK) as begin:
+                values, ahead = block.take_values(mine.values, begin, slots), _Ahead(worker, mine.values, begin, 0)
+                _weigh(worker, mine, begin, values, nothing, sums, ahead, (begins, stops))
+            # What others have summed up of the head is theirs to write.
+            for part in range(sums.parts):
+                with b.if_then(_is_within(code, part, begins, stops)):
+                    _put(worker, mine, sums.of(nothing), sums.vectors(part))
+
+
+def _is_within(code: Code, number: int, begin, end):
+    return code.b.and_(
+        code.b.icmp_signed("<=", begin, code.whole(number)), code.b.icmp_signed("<", code.whole(number), end)
+    )
 
 
 def _exponentials(worker: Worker, turn: Turn) -> None:
@@ -120,14 +189,14 @@ def _exponentials(worker: Worker, turn: Turn) -> None:
         exponentials(code, scored, turn.slots, turn.rounded, worker.shape.kv == "pairs")
 
 
-def _put(worker: Worker, turn: Turn, found) -> None:
-    """Write a row's sums, each over the sum of its weights."""
+def _put(worker: Worker, turn: Turn, found, vectors: range | None = None) -> None:
+    """Write a row's sums, each over the sum of its weights; of all `vectors`, or some."""
     code = worker.code
     for goal, (sums, total) in zip(turn.goals, found, strict=True):
         lanes = getattr(total.type, "count", 1)
         inverse = code.b.fdiv(code.number(1.0, lanes), total)
-        for i, part in enumerate(sums):
-            worker.put(code.b.fmul(part, inverse), code.at(goal, worker.unit * lanes * i))
+        for i in vectors or range(len(sums)):
+            worker.put(code.b.fmul(sums[i], inverse), code.at(goal, worker.unit * lanes * i))
 
 
 class _Ahead:
@@ -185,12 +254,18 @@ def _half_until(count: int, most: int) -> int:
 
 
 class _Sums:
-    """The sums of the weighed values of some rows, and those of the weights, between two blocks."""
+    """The sums of the weighed values of some rows, and those of the weights, between two blocks.
+
+    Attributes:
+        parts: how many runs of a head's dimensions there are, of as many sums as there are registers for.
+    """
 
     def __init__(self, worker: Worker):
         code, shape, self._code = worker.code, worker.shape, worker.code
         self._group, self._dim = shape.heads // shape.kv_heads, shape.head_dim
         self._lanes = math.gcd(self._dim, _WIDE)
+        self._together = max(1, _MOST_SUMS // self._group)
+        self.parts = -(-self._dim // (self._lanes * self._together))
         with code.b.goto_entry_block():
             held = code.b.alloca(code.ir.ArrayType(code.f32, _ROWS * self._group * (self._dim + 1)))
             self._held = code.b.bitcast(held, code.pointer)
@@ -199,6 +274,10 @@ class _Sums:
         """Where a row's sum for a dimension of its g-th query head is; behind the last is that of the weights."""
         width = self._dim + 1
         return self._code.at(self._held, self._code.times(number, 4 * self._group * width), 4 * (g * width + d))
+
+    def vectors(self, part: int) -> range:
+        """The numbers of the vectors of a part."""
+        return range(part * self._together, min((part + 1) * self._together, self._dim // self._lanes))
 
     def clear(self, number) -> None:
         """Begin a row."""
@@ -222,8 +301,11 @@ class _Sums:
         ]
 
 
-def _weigh(worker: Worker, turn: Turn, begin, values, number, held: _Sums, ahead: _Ahead) -> None:
-    """Add a block's values by each line's weights, and the weights themselves.
+def _weigh(
+    worker: Worker, turn: Turn, begin, values, number, held: _Sums, ahead: _Ahead, parts: tuple | None = None
+) -> None:
+    """Add a block's values by each line's weights, and the weights themselves; of all parts of the dimensions, or from
+    one up to another.
 
     Slot by slot: a tree's hidden slots in between then change nothing, so that a row's result is the same in every
     tree, to the last bit. First some of the dimensions are summed up, then the next, so that there are no more sums at
@@ -231,7 +313,6 @@ def _weigh(worker: Worker, turn: Turn, begin, values, number, held: _Sums, ahead
     """
     code, dim, group = worker.code, worker.shape.head_dim, len(turn.lines)
     lanes = math.gcd(dim, _WIDE)
-    parts, step = range(0, dim, lanes), max(1, _MOST_SUMS // group)
     count = code.b.sub(smaller(code, code.add(begin, BLOCK), turn.slots), begin)
     lines = [code.at(line, code.times(begin, 4)) for line in turn.lines]
 
@@ -248,11 +329,11 @@ def _weigh(worker: Worker, turn: Turn, begin, values, number, held: _Sums, ahead
         return [code.b.fadd(*pair) for pair in zip(totals, weights(slot), strict=True)]
 
     run([held.place(number, g, dim) for g in range(group)], code.f32, add_up)
-    for first in range(0, len(parts), step):
-        some = parts[first : first + step]
+    for part in range(held.parts):
+        some = [lanes * i for i in held.vectors(part)]
 
-        def weighed(slot, sums, some=some, first=first):
-            ahead.ask(code.add(slot, BLOCK * (first // step)), BLOCK * -(-len(parts) // step))
+        def weighed(slot, sums, some=some, part=part):
+            ahead.ask(code.add(slot, BLOCK * part), BLOCK * held.parts)
             shares = [code.spread(weight, lanes) for weight in weights(slot)]
             sums = list(sums)
             for i, d in enumerate(some):
@@ -262,4 +343,5 @@ def _weigh(worker: Worker, turn: Turn, begin, values, number, held: _Sums, ahead
                     sums[at] = code.call_float("fma", share, value, sums[at])
             return sums
 
-        run([held.place(number, g, d) for d in some for g in range(group)], code.floats(lanes), weighed)
+        with code.b.if_then(_is_within(code, part, *parts)) if parts else nullcontext():
+            run([held.place(number, g, d) for d in some for g in range(group)], code.floats(lanes), weighed)

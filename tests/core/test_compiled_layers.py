@@ -130,6 +130,27 @@ def test_a_rows_result_is_the_same_in_every_tree(name, dtype):
         assert torch.equal(logits[rows], torch.stack(alone)), f"{len(tree)} nodes"
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("name", ["llama", "phi3 window 24", "qwen3"])
+def test_a_lone_row_that_threads_share_is_what_it_is_in_a_tree(name, dtype):
+    """Behind a long text heads that cannot be shared out evenly are shared by slots and dimensions."""
+    found = []
+    for threads in (2, 3, 5):
+        torch.set_num_threads(threads)
+        target = Target(build(name).to(dtype))
+        assert target.pack()
+        cache = target.new_cache()
+        prompt = [3 + i * i % 80 for i in range(701)]
+        prefill(target, cache, prompt)
+        for token in prompt[-3:]:
+            alone = verify(target, cache, token, Tree())[0].clone()
+            assert torch.equal(alone, verify(target, cache, token, Tree.chain([5, 6, 7]))[0])
+            cache.commit([0], [token])
+        found.append(alone)
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
+
+
 def test_scores_far_apart_stay_finite():
     target = Target(build("llama"))
     target.pack()

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
 
+import numpy as np
 import torch
 
 from s3d_core.cache import Cache
@@ -128,9 +129,15 @@ def _chosen(wished: DraftSettings, strategy: str, skipped: int, length: int, siz
 def _gains(card: Mapping, s3d: S3D) -> dict[int, float]:
     """Accepted tokens a round by skipped layers, from an adapter's card; one usual count where it says nothing.
 
-    Counts that drafting holds too much memory for are left out, but never all of them.
+    Where drafts run on copies of the layers, each layer costs next to nothing but memory: of the counts that drafting
+    does not hold too much for, the one that brings most is left, or the largest of all.
     """
     measured = {int(k): float(v) for k, v in card.get("accepted_by_skipped", {}).items() if float(v) > 0}
     measured = measured or {int(card.get("defaults", {}).get("skipped", 1)): 1.5}
-    most = max(measured)
-    return {skipped: gain for skipped, gain in measured.items() if s3d.affords(skipped) or skipped == most}
+    if not s3d.has_copies:
+        return measured
+    counts = sorted(measured)
+    every = range(counts[0], counts[-1] + 1)
+    brought = dict(zip(every, np.interp(every, counts, [measured[n] for n in counts]).tolist(), strict=True))
+    best = max(filter(s3d.affords, every), key=brought.__getitem__, default=counts[-1])
+    return {best: brought[best]}

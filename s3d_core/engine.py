@@ -114,10 +114,9 @@ class Engine:
                 best["tree_size"] = min(most, best.get("tree_size", most))
         auto = self.strategies["auto"]
         if self._s3d and self._s3d.has_copies and isinstance(auto, Auto):
-            # A layer of such a draft costs next to nothing: the count that brings most is the best one. And the less
-            # a round takes besides, the less likely a candidate may be for its row to pay.
+            # The less a round takes besides, the less likely a candidate may be for its row to pay.
             best["least_probability"] = 0.04
-            best["skipped"] = max(auto.policy.gains, key=auto.policy.gains.__getitem__)
+            (best["skipped"],) = auto.policy.gains
         return DraftSettings(**best)
 
     @classmethod

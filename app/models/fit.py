@@ -38,6 +38,8 @@ _DRIVER = 500 * _MIB
 _CHUNK, _FIRST_SLOTS = 256, 256
 # A draft adapter: two bytes a number, at most this or 2% of the model in 16 bits; and the narrow output head.
 _ADAPTER_BYTES, _ADAPTER_SHARE, _HEAD_SHARE = 20_000_000, 0.02, 10
+# What drafting holds at most of a model whose layers it has copies of (see `s3d_core.merged`): one in so many bytes.
+_COPIES = 10
 
 
 class Verdict(Enum):
@@ -232,11 +234,14 @@ def _sizes(shape: Shape, choice: Choice, memory: MemoryReading, adapter: bool) -
     size = int(max(PRECISIONS[precision], 2)) if is_gpu or precision != "nf4" else 4
     held = 4 if packed else size
     narrow = packed and precision in ("bfloat16", "int8", "int4")
+    weights = _weight_bytes(shape, precision, is_gpu)
+    # Float32 layers are drafted for by copies of their own.
+    drafting = weights // _COPIES if packed and precision == "float32" else _adapter_bytes(shape, size)
     return Fit(
         choice=choice,
-        weights=_weight_bytes(shape, precision, is_gpu),
+        weights=weights,
         cache=_cache_bytes(shape, choice.context, 2 if narrow else held, memory.is_gpu),
-        adapter=_adapter_bytes(shape, size) if adapter else 0,
+        adapter=drafting if adapter else 0,
         working=_working_bytes(shape, choice.context, held, memory.is_gpu),
         total=memory.total,
         others=memory.others,

@@ -203,8 +203,18 @@ needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="the peak is re
 
 
 @needs_linux
-def test_the_estimate_is_within_a_tenth_of_the_default_models_peak(default_model):
-    within_a_tenth(default_model, "auto", 1024)
+@pytest.mark.parametrize("dtype", ["auto", pytest.param("float32", marks=pytest.mark.thorough)])
+def test_the_estimate_is_within_a_tenth_of_the_default_models_peak(default_model, dtype):
+    within_a_tenth(default_model, dtype, 1024)
+
+
+def test_drafting_for_float32_holds_a_tenth_of_the_model_where_layers_are_packed(monkeypatch):
+    shape = Shape.from_config(PHI3)
+    monkeypatch.setattr(fit, "packs_here", lambda: True)
+    found = estimate(shape, "float32", 4096, memory(64))
+    assert found.adapter == found.weights // 10
+    monkeypatch.setattr(fit, "packs_here", lambda: False)
+    assert 0 < estimate(shape, "float32", 4096, memory(64)).adapter < found.adapter / 2
 
 
 @needs_linux

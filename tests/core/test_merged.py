@@ -155,8 +155,8 @@ def test_auto_skips_as_many_layers_as_keep_the_copies_within_their_share():
     # Two copies of six layers are a twentieth of the model, four a tenth, and the adapter's rest comes on top.
     engine = engine_with({"0": 1.9, "2": 1.5, "4": 1.0})
     assert [engine.strategies["s3d"].affords(skipped) for skipped in (4, 2, 0)] == [True, False, False]
-    assert list(engine.strategies["auto"].policy.gains) == [4]
+    assert engine.strategies["auto"].policy.gains == {4: 1.0}
     assert engine.info.defaults.skipped == 4
     assert engine.info.adapter_bytes <= engine.info.weight_bytes / 10
     # But never is there nothing to choose.
-    assert list(engine_with({"0": 1.9, "1": 1.7}).strategies["auto"].policy.gains) == [1]
+    assert engine_with({"0": 1.9, "1": 1.7}).strategies["auto"].policy.gains == {1: 1.7}

@@ -19,8 +19,8 @@ from s3d_core.transfer import send
 from s3d_core.tree import Tree, best_first
 
 # Of the model's bytes, what drafting may hold by this program's own choice, counted: a process holds a hundredth more,
-# and a tenth is to be the most. Who skips fewer layers has it hold more.
-_SHARE = 0.09
+# of whole pages and compiled code, and a tenth is to be the most. Who skips fewer layers has it hold more.
+_SHARE = 0.088
 
 
 class S3D:

@@ -61,10 +61,11 @@ class Merged:
         weight = as_tensor(getattr(self._layers[i], name)).float()
         if i not in self._updates:
             return weight
-        a, b = (as_tensor(half).float() for half in self._updates[i][name])
-        for half in self._updates[i][name]:
-            give_back(as_tensor(half))  # of a mapped file
-        return weight.addmm(b, a)
+        a, b = map(as_tensor, self._updates[i][name])
+        merged = weight.addmm(b.float(), a.float())
+        for half in (a, b):
+            give_back(half)  # of a mapped file
+        return merged
 
     def bytes_read(self, i: int) -> int:
         """Bytes of a layer's copy, made yet or not."""

@@ -1,7 +1,9 @@
 """What a pass takes on this machine: measured once per shape, then kept in step with what rounds really take."""
 
 import math
+import statistics
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Literal, NamedTuple
@@ -73,7 +75,10 @@ class Costs:
         return bool(self._verify)
 
     def measure(self, shapes: Sequence[Shape], needed: int, budget_s: float) -> None:
-        """Time shapes in turns, and keep the fastest of each: a machine that is slow for a second is so for all alike.
+        """Time shapes in turns, and keep the median of each: a machine that is slow for a second is so for all alike.
+
+        The fastest would not do: what waits for memory is lucky now and then, and what computes hardly ever, so that
+        many rows would look dearer beside a plain step than they are in use.
 
         Args:
             shapes: the most important first.
@@ -81,6 +86,7 @@ class Costs:
             budget_s: seconds after which no further pass begins.
         """
         ends = time.perf_counter() + budget_s
+        times: defaultdict[int, list[float]] = defaultdict(list)
         for number in range(_TIMES):
             for place, shape in enumerate(shapes):
                 if time.perf_counter() > ends and (number or place >= needed):
@@ -88,11 +94,12 @@ class Costs:
                 if number == 0:
                     for _ in range(self._first_runs):
                         shape.run()
-                self._keep(shape, _timed(shape.run))
+                times[place].append(_timed(shape.run))
+                self._keep(shape, statistics.median_low(times[place]))
 
     def _keep(self, shape: Shape, ms: float) -> None:
         held = self._verify if shape.kind == "verify" else self._draft
-        held[shape.size] = min(ms, held.get(shape.size, math.inf))
+        held[shape.size] = ms
         self._table.clear()
         self._drafts.clear()
 

@@ -137,6 +137,8 @@ def _attend_alone(worker: Worker, block: Block, sums: "_Sums") -> None:
     """Attention of a single row by all threads together, to the last bit as `_attend_rows` has it."""
     code, b, heads = worker.code, worker.code.b, worker.shape.kv_heads
     nothing = code.whole(0)
+    # From front to back the processor sees ahead by itself what comes. Half as wide, it is as fast when asked to.
+    in_order = worker.kv_bytes == 4
 
     def turn(head) -> Turn:
         return _turn(worker, head, nothing, head)
@@ -145,7 +147,7 @@ def _attend_alone(worker: Worker, block: Block, sums: "_Sums") -> None:
     first, end = code.share(b.sdiv(code.add(slots, BLOCK - 1), code.whole(BLOCK)), worker.thread, worker.team)
     with code.loop(0, heads) as head, code.loop(code.times(first, BLOCK), code.times(end, BLOCK), BLOCK) as begin:
         mine = turn(head)
-        block.take_keys(mine.keys, begin, slots)
+        block.take_keys(mine.keys, begin, slots, in_order)
         _score(worker, mine, begin, block, _Ahead(worker, mine.keys, begin, nothing))
     code.barrier()
     scores, stride = worker.place(worker.size("scores")), worker.size("score_stride")
@@ -157,14 +159,17 @@ def _attend_alone(worker: Worker, block: Block, sums: "_Sums") -> None:
         before = code.times(head, sums.parts)
         begins, stops = larger(code, b.sub(first, before), 0), smaller(code, b.sub(end, before), sums.parts)
         mine = turn(head)
+        # What others sum up of the head is theirs to read and to write.
+        own = [_is_within(code, part, begins, stops) for part in range(sums.parts)]
         with b.if_then(b.icmp_signed("<", begins, stops)):
             sums.clear(nothing)
             with code.loop(0, slots, BLOCK) as begin:
-                values, ahead = block.take_values(mine.values, begin, slots), _Ahead(worker, mine.values, begin, 0)
-                _weigh(worker, mine, begin, values, nothing, sums, ahead, (begins, stops))
-            # What others have summed up of the head is theirs to write.
-            for part in range(sums.parts):
-                with b.if_then(_is_within(code, part, begins, stops)):
+                ahead = None if in_order else _Ahead(worker, mine.values, begin, 0)
+                parts = [(is_own, sums.dims(part)) for part, is_own in enumerate(own)] if in_order else None
+                values = block.take_values(mine.values, begin, slots, parts)
+                _weigh(worker, mine, begin, values, nothing, sums, ahead, own)
+            for part, is_own in enumerate(own):
+                with b.if_then(is_own):
                     _put(worker, mine, sums.of(nothing), sums.vectors(part))
 
 
@@ -279,6 +284,11 @@ class _Sums:
         """The numbers of the vectors of a part."""
         return range(part * self._together, min((part + 1) * self._together, self._dim // self._lanes))
 
+    def dims(self, part: int) -> range:
+        """The first dimension of each vector of a part."""
+        numbers = self.vectors(part)
+        return range(self._lanes * numbers.start, self._lanes * numbers.stop, self._lanes)
+
     def clear(self, number) -> None:
         """Begin a row."""
         for g in range(self._group):
@@ -302,10 +312,10 @@ class _Sums:
 
 
 def _weigh(
-    worker: Worker, turn: Turn, begin, values, number, held: _Sums, ahead: _Ahead, parts: tuple | None = None
+    worker: Worker, turn: Turn, begin, values, number, held: _Sums, ahead: _Ahead | None, own: list | None = None
 ) -> None:
-    """Add a block's values by each line's weights, and the weights themselves; of all parts of the dimensions, or from
-    one up to another.
+    """Add a block's values by each line's weights, and the weights themselves; of all parts of the dimensions, or of
+    its own.
 
     Slot by slot: a tree's hidden slots in between then change nothing, so that a row's result is the same in every
     tree, to the last bit. First some of the dimensions are summed up, then the next, so that there are no more sums at
@@ -330,10 +340,11 @@ def _weigh(
 
     run([held.place(number, g, dim) for g in range(group)], code.f32, add_up)
     for part in range(held.parts):
-        some = [lanes * i for i in held.vectors(part)]
+        some = held.dims(part)
 
         def weighed(slot, sums, some=some, part=part):
-            ahead.ask(code.add(slot, BLOCK * part), BLOCK * held.parts)
+            if ahead is not None:
+                ahead.ask(code.add(slot, BLOCK * part), BLOCK * held.parts)
             shares = [code.spread(weight, lanes) for weight in weights(slot)]
             sums = list(sums)
             for i, d in enumerate(some):
@@ -343,5 +354,5 @@ def _weigh(
                     sums[at] = code.call_float("fma", share, value, sums[at])
             return sums
 
-        with code.b.if_then(_is_within(code, part, *parts)) if parts else nullcontext():
+        with code.b.if_then(own[part]) if own else nullcontext():
             run([held.place(number, g, d) for d in some for g in range(group)], code.floats(lanes), weighed)

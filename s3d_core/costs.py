@@ -14,16 +14,16 @@ from s3d_core.settings import MAX_TREE_SIZE
 
 # A round's surprise moves the pace by so much, and no round counts as more than a factor of two.
 _FOLLOWS, _MOST = 0.1, math.log(2)
-# Likewise for the pace that passes of as many rows have of their own, with a plain step just before and long after one,
-# and by what that wears off.
+# Likewise for the pace that passes have by their rows, with a plain step just before and long after one, and by what
+# that wears off.
 _FOLLOWS_FRESHLY, _FOLLOWS_SLOWLY, _STAYS_FRESH = 0.2, 0.03, 0.7
+# How far that carries over to other numbers of rows: to half or twice as many less than half of it.
+_REACH = 0.8
 # How many draft passes the first measuring weighs as much as; without drafts it is forgotten down to the least.
 _FIRST_MEASURED, _LEAST_KNOWN = 3.0, 1.0
 _FORGETS = 0.05
 # How often a shape is timed at most.
 _TIMES = 5
-# Numbers of rows that have a pace each; larger ones share it with those of as many bits.
-_EACH = 12
 
 
 class Shape(NamedTuple):
@@ -45,9 +45,10 @@ class Costs:
     Verify passes in between are interpolated; draft passes lie on a line. A common pace carries over to all of them
     what is seen of verify passes: a longer context or another busy program slows every pass. Beside it draft passes
     have a pace of their own, as their search depends on the text; it is learned the faster the longer none was made.
-    And so do verify passes of as many rows: measured a few times, they may have been lucky, and behind a long context
-    rows cost more. Whether all passes are slower or only those of so many rows is told by plain steps, so the newer
-    the last one is, the more a surprise is put down to the number of rows.
+    And so do verify passes by their rows: measured a few times, they may have been lucky, and behind a long context
+    rows cost more. What is seen of one number of rows holds the more of another the closer it is: else one that was
+    measured too dear would never be verified, and so never known better. Whether all passes are slower or only those
+    of so many rows is told by plain steps, so the newer the last one is, the more a surprise is put down to the rows.
 
     Args:
         verify: milliseconds by rows, where they are known already.
@@ -64,7 +65,7 @@ class Costs:
         self._drafts: dict[int, float] = {}
         self._pace = self._draft_pace = 0.0
         self._drafts_known = _FIRST_MEASURED
-        self._own_pace: dict[int, float] = {}
+        self._own_pace = np.zeros(MAX_TREE_SIZE + 2)
         self._fresh = 0.0
         self._table: list[float] = []
         self._passes: list[float] = []
@@ -113,8 +114,9 @@ class Costs:
         """Milliseconds that a verify pass usually takes by its rows, from none to those of the largest tree; not to be
         changed."""
         if not self._table:
-            self._table = self._interpolated(MAX_TREE_SIZE + 1)
-            self._passes = [ms * math.exp(self._own_pace.get(_size(n), 0.0)) for n, ms in enumerate(self._table)]
+            self._table, self._passes = self._interpolated(MAX_TREE_SIZE + 1), []
+        if not self._passes:
+            self._passes = (np.asarray(self._table) * np.exp(self._own_pace)).tolist()
         return self._passes
 
     def verify(self, rows: int) -> float:
@@ -158,12 +160,10 @@ class Costs:
             self._fresh = 1.0
             self._pace += _FOLLOWS * surprise
             return
-        size = _size(rows)
         self._pace += _FOLLOWS * (1 - self._fresh) * surprise
         follows = _FOLLOWS_SLOWLY + (_FOLLOWS_FRESHLY - _FOLLOWS_SLOWLY) * self._fresh
-        own = self._own_pace[size] = self._own_pace.get(size, 0.0) + follows * surprise
-        for n in _of_size(size):
-            self._passes[n] = self._table[n] * math.exp(own)
+        self._own_pace += follows * surprise * _closeness(rows)
+        self._passes = []
         self._fresh *= _STAYS_FRESH
 
     def saw_draft(self, skipped: int, ms: float) -> None:
@@ -181,14 +181,11 @@ class Costs:
         self._pace += _FOLLOWS * _surprise(ms / (self.draft(skipped) + self.verify(rows)))
 
 
-def _size(rows: int) -> int:
-    """A number for all passes of about as many rows."""
-    return rows if rows <= _EACH else _EACH + rows.bit_length()
-
-
 @cache
-def _of_size(size: int) -> list[int]:
-    return [rows for rows in range(MAX_TREE_SIZE + 2) if _size(rows) == size]
+def _closeness(rows: int) -> np.ndarray:
+    """How much of what is seen of a pass of several rows holds of passes of 0, 1, 2, ... rows; not of a plain step."""
+    others = np.arange(2, MAX_TREE_SIZE + 2)
+    return np.concatenate([np.zeros(2), np.exp(-np.abs(np.log(others / rows)) / _REACH)])
 
 
 def _surprise(ratio: float) -> float:

@@ -17,8 +17,8 @@ _FOLLOWS, _MOST = 0.1, math.log(2)
 # Likewise for the pace that passes have by their rows, with a plain step just before and long after one, and by what
 # that wears off.
 _FOLLOWS_FRESHLY, _FOLLOWS_SLOWLY, _STAYS_FRESH = 0.2, 0.03, 0.7
-# How far that carries over to other numbers of rows: to half or twice as many less than half of it.
-_REACH = 0.8
+# How far that carries over to other numbers of rows: to half or twice as many an eighth of it.
+_REACH = 0.33
 # How many draft passes the first measuring weighs as much as; without drafts it is forgotten down to the least.
 _FIRST_MEASURED, _LEAST_KNOWN = 3.0, 1.0
 _FORGETS = 0.05
@@ -67,7 +67,7 @@ class Costs:
         self._drafts_known = _FIRST_MEASURED
         self._own_pace = np.zeros(MAX_TREE_SIZE + 2)
         self._fresh = 0.0
-        self._table: list[float] = []
+        self._table = np.empty(0)
         self._passes: list[float] = []
 
     @property
@@ -101,7 +101,7 @@ class Costs:
     def _keep(self, shape: Shape, ms: float) -> None:
         held = self._verify if shape.kind == "verify" else self._draft
         held[shape.size] = ms
-        self._table.clear()
+        self._table = np.empty(0)
         self._drafts.clear()
 
     @property
@@ -113,17 +113,17 @@ class Costs:
     def passes(self) -> list[float]:
         """Milliseconds that a verify pass usually takes by its rows, from none to those of the largest tree; not to be
         changed."""
-        if not self._table:
+        if not len(self._table):
             self._table, self._passes = self._interpolated(MAX_TREE_SIZE + 1), []
         if not self._passes:
-            self._passes = (np.asarray(self._table) * np.exp(self._own_pace)).tolist()
+            self._passes = (self._table * np.exp(self._own_pace)).tolist()
         return self._passes
 
     def verify(self, rows: int) -> float:
         """Milliseconds that a verify pass of so many rows takes now."""
         return self.passes[rows] * self.pace
 
-    def _interpolated(self, most_rows: int) -> list[float]:
+    def _interpolated(self, most_rows: int) -> np.ndarray:
         rows = sorted(self._verify)
         measured = [self._verify[n] for n in rows]
         wanted = np.arange(most_rows + 1)
@@ -132,7 +132,7 @@ class Costs:
             slope = max(0.0, (measured[-1] - measured[-2]) / (rows[-1] - rows[-2]))
             costs += slope * np.maximum(0, wanted - rows[-1])
         costs[0] = 0
-        return costs.tolist()
+        return costs
 
     def usual_draft(self, skipped: int) -> float:
         """Milliseconds that a draft pass usually takes, its search included; infinite where none was measured."""

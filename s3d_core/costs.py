@@ -12,13 +12,15 @@ import numpy as np
 
 from s3d_core.settings import MAX_TREE_SIZE
 
-# A round's surprise moves the pace by so much, and no round counts as more than a factor of two.
+# A round's surprise moves the pace of drafts by so much, and no round counts as more than a factor of two.
 _FOLLOWS, _MOST = 0.1, math.log(2)
-# Likewise for the pace that passes have by their rows, with a plain step just before and long after one, and by what
-# that wears off.
-_FOLLOWS_FRESHLY, _FOLLOWS_SLOWLY, _STAYS_FRESH = 0.2, 0.03, 0.7
-# How far that carries over to other numbers of rows: to half or twice as many an eighth of it.
-_REACH = 0.33
+# How well the paces are known, as variances over that of a single pass: at first, and what each pass takes from it.
+_PACE_UNKNOWN, _PACE_DRIFTS = 0.5, 0.011
+_LUCK, _ROWS_UNKNOWN, _ROWS_DRIFT = 0.1, 0.12, 0.003
+# A pass that took longer than by this factor was held up, or is known to be slower by the next ones.
+_HELD_UP = math.log(1.3)
+# How far what is seen of some rows carries over to others: to half or twice as many next to nothing of it.
+_REACH = 0.3
 # How many draft passes the first measuring weighs as much as; without drafts it is forgotten down to the least.
 _FIRST_MEASURED, _LEAST_KNOWN = 3.0, 1.0
 _FORGETS = 0.05
@@ -47,8 +49,8 @@ class Costs:
     have a pace of their own, as their search depends on the text; it is learned the faster the longer none was made.
     And so do verify passes by their rows: measured a few times, they may have been lucky, and behind a long context
     rows cost more. What is seen of one number of rows holds the more of another the closer it is: else one that was
-    measured too dear would never be verified, and so never known better. Whether all passes are slower or only those
-    of so many rows is told by plain steps, so the newer the last one is, the more a surprise is put down to the rows.
+    measured too dear would never be verified, and so never known better. A Kalman filter tells the common pace from
+    those of the rows: the newer the last plain step is, the more a surprise is put down to the rows.
 
     Args:
         verify: milliseconds by rows, where they are known already.
@@ -63,10 +65,11 @@ class Costs:
         self._draft = dict(draft or {})
         self._first_runs = first_runs
         self._drafts: dict[int, float] = {}
-        self._pace = self._draft_pace = 0.0
+        self._draft_pace = 0.0
         self._drafts_known = _FIRST_MEASURED
-        self._own_pace = np.zeros(MAX_TREE_SIZE + 2)
-        self._fresh = 0.0
+        # Logarithms of what passes take over what was measured: at 1 that of all, from 2 on what rows add to it.
+        self._paces = np.zeros(MAX_TREE_SIZE + 2)
+        self._unknown = np.empty((0, 0))
         self._table = np.empty(0)
         self._passes: list[float] = []
 
@@ -101,13 +104,13 @@ class Costs:
     def _keep(self, shape: Shape, ms: float) -> None:
         held = self._verify if shape.kind == "verify" else self._draft
         held[shape.size] = ms
-        self._table = np.empty(0)
+        self._table, self._unknown = np.empty(0), np.empty((0, 0))
         self._drafts.clear()
 
     @property
     def pace(self) -> float:
         """What all passes take now over what they usually do."""
-        return math.exp(self._pace)
+        return math.exp(self._paces[1])
 
     @property
     def passes(self) -> list[float]:
@@ -116,7 +119,9 @@ class Costs:
         if not len(self._table):
             self._table, self._passes = self._interpolated(MAX_TREE_SIZE + 1), []
         if not self._passes:
-            self._passes = (self._table * np.exp(self._own_pace)).tolist()
+            paces = self._paces.copy()
+            paces[1] = 0
+            self._passes = (self._table * np.exp(paces)).tolist()
         return self._passes
 
     def verify(self, rows: int) -> float:
@@ -133,6 +138,17 @@ class Costs:
             costs += slope * np.maximum(0, wanted - rows[-1])
         costs[0] = 0
         return costs
+
+    def _unknown_at_first(self) -> np.ndarray:
+        """Covariances of the paces: each measured number of rows may have been lucky by itself, and what lies between
+        two of them with both."""
+        rows = [n for n in sorted(self._verify) if n > 1] or [2]
+        wanted = np.arange(MAX_TREE_SIZE + 2)
+        shares = np.array([np.interp(wanted, rows, one) for one in np.eye(len(rows))])
+        shares[:, :2] = 0
+        unknown = _LUCK * shares.T @ shares + _ROWS_UNKNOWN * _alike()
+        unknown[1, 1] = _PACE_UNKNOWN
+        return unknown
 
     def usual_draft(self, skipped: int) -> float:
         """Milliseconds that a draft pass usually takes, its search included; infinite where none was measured."""
@@ -155,16 +171,17 @@ class Costs:
 
     def saw_verify(self, rows: int, ms: float) -> None:
         """A verify pass of a reply took so long."""
-        surprise = _surprise(ms / self.verify(rows))
-        if rows == 1:
-            self._fresh = 1.0
-            self._pace += _FOLLOWS * surprise
-            return
-        self._pace += _FOLLOWS * (1 - self._fresh) * surprise
-        follows = _FOLLOWS_SLOWLY + (_FOLLOWS_FRESHLY - _FOLLOWS_SLOWLY) * self._fresh
-        self._own_pace += follows * surprise * _closeness(rows)
+        surprise = _surprise(ms / self.verify(rows), _HELD_UP)
+        if not len(self._unknown):
+            self._unknown = self._unknown_at_first()
+        unknown = self._unknown
+        told = unknown[1] if rows == 1 else unknown[1] + unknown[rows]
+        gains = told / (1 + (told[1] if rows == 1 else told[1] + told[rows]))
+        self._paces += gains * surprise
+        unknown -= np.outer(gains, told)
+        unknown += _ROWS_DRIFT * _alike()
+        unknown[1, 1] += _PACE_DRIFTS
         self._passes = []
-        self._fresh *= _STAYS_FRESH
 
     def saw_draft(self, skipped: int, ms: float) -> None:
         """A draft pass of a reply took so long."""
@@ -178,18 +195,20 @@ class Costs:
 
     def saw_round(self, skipped: int, rows: int, ms: float) -> None:
         """A draft and a verify pass of a reply took so long together."""
-        self._pace += _FOLLOWS * _surprise(ms / (self.draft(skipped) + self.verify(rows)))
+        self._paces[1] += _FOLLOWS * _surprise(ms / (self.draft(skipped) + self.verify(rows)))
 
 
 @cache
-def _closeness(rows: int) -> np.ndarray:
-    """How much of what is seen of a pass of several rows holds of passes of 0, 1, 2, ... rows; not of a plain step."""
-    others = np.arange(2, MAX_TREE_SIZE + 2)
-    return np.concatenate([np.zeros(2), np.exp(-np.abs(np.log(others / rows)) / _REACH)])
+def _alike() -> np.ndarray:
+    """How much passes of 0, 1, 2, ... rows have in common by pairs, from 0 to 1, but for the pace of all."""
+    counts = np.log(np.arange(2, MAX_TREE_SIZE + 2))
+    alike = np.zeros((MAX_TREE_SIZE + 2, MAX_TREE_SIZE + 2))
+    alike[2:, 2:] = np.exp(-(((counts[:, None] - counts) / _REACH) ** 2) / 2)
+    return alike
 
 
-def _surprise(ratio: float) -> float:
-    return max(-_MOST, min(_MOST, math.log(ratio)))
+def _surprise(ratio: float, most: float = _MOST) -> float:
+    return max(-most, min(most, math.log(ratio)))
 
 
 def _timed(run: Callable[[], object]) -> float:

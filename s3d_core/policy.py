@@ -23,10 +23,16 @@ _LONGEST_REST = 16
 # Rows of a usual tree's pass, and the fewest that are judged by: fewer bring less than drafts do, and timing
 # knows little of them.
 _USUAL_ROWS, _FEWEST_ROWS = 9, 5
+# Tokens that a row brings to rounds to come: also where it is not accepted, it says what the model would have gone on
+# with there, and that is remembered.
+_TEACHES = 0.015
 # What is drafted over the rows that were verified lately.
 _WIDER = 1.5
-# How many pairs an old line weighs as much as.
-_LITTLE = 2.0
+# How many pairs an old line weighs as much as, and what is usual at most: texts differ by less than half of what
+# rounds do.
+_LITTLE, _USUAL = 2.0, 6.0
+# How slowly what is usual changes in the end.
+_SLOWLY = 0.01
 
 
 class Reliability:
@@ -55,10 +61,10 @@ class Reliability:
 
 
 class Rate:
-    """Tokens per millisecond, lately; at first that of plain decoding.
+    """Tokens per usual millisecond, lately; at first that of plain decoding.
 
     Args:
-        step_ms: milliseconds of a plain step.
+        step_ms: usual milliseconds of a plain step.
     """
 
     def __init__(self, step_ms: float):
@@ -66,7 +72,7 @@ class Rate:
 
     @property
     def now(self) -> float:
-        """The going rate: what a millisecond is worth in tokens."""
+        """The going rate: what a usual millisecond is worth in tokens."""
         return self._tokens / self._ms
 
     def saw(self, tokens: int, ms: float) -> None:
@@ -76,23 +82,32 @@ class Rate:
 
 
 class Trend:
-    """A running straight line through (x, y) that forgets slowly: what y to expect at an x.
+    """A running straight line through (x, y) that forgets slowly: what y to expect at an x in this text.
 
-    Until pairs are seen it is `y` at any x; its slope starts at `slope`. What has not been looked at
-    for a while is known less well, so the next pairs count more.
+    A text is begun with what is usual: a few bad rounds at the end of the last one say little of it. Until pairs are
+    seen that is `y` at any x; the slope starts at `slope`. What has not been looked at for a while is known less well,
+    so the next pairs count more.
     """
 
     def __init__(self, y: float, slope: float, rate: float = 0.06):
         self._rate, self._slope = rate, slope
         self._x, self._y, self._seen = 0.0, y, 0
+        self._usual_x, self._usual_y = 0.0, y
         self._xx, self._xy = 1.0, slope
         self._known = _LITTLE
+
+    def begin(self) -> None:
+        """Another text is looked at."""
+        self._x, self._y, self._known = self._usual_x, self._usual_y, min(self._known, _USUAL)
 
     def saw(self, x: float, y: float) -> None:
         """Count a pair in."""
         self._seen += 1
         if self._seen == 1:
-            self._x = x
+            self._x = self._usual_x = x
+        slowly = max(_SLOWLY, 1 / (_LITTLE + self._seen))
+        self._usual_x += slowly * (x - self._usual_x)
+        self._usual_y += slowly * (y - self._usual_y)
         rate = max(self._rate, 1 / (1 + self._known))
         self._known += 1
         dx, dy = x - self._x, y - self._y
@@ -134,6 +149,7 @@ class Policy:
     def begin(self) -> None:
         """Another text is gone on with."""
         self._allowance, self._rests = max(self._allowance, _FIRST_TRY), 0
+        self._brings.begin()
 
     def rests(self) -> bool:
         """Whether a round without anything to copy need not be weighed: no draft can pay for its try yet.
@@ -151,15 +167,14 @@ class Policy:
         """The probability below which no candidate is worth its row; the round's prices are fixed here."""
         passes = self._passes = self.costs.passes
         if self.rate is None:
-            self.rate = Rate(self.costs.verify(1))
+            self.rate = Rate(passes[1])
             # Until drafts are made, trees are thought as wide as rows cost little.
             cheap = [n for n in range(_FEWEST_ROWS, _USUAL_ROWS + 1) if passes[n] <= 1.5 * passes[1]]
             self._rows = float(max(cheap, default=_FEWEST_ROWS))
-        # Of a usual millisecond: all passes are as much slower now as this is dearer.
-        self._price = self.rate.now * self.costs.pace
+        self._price = self.rate.now
         # Where rows are multiplied several at once, the first ones cost less than those in the middle.
         row_ms = min((passes[n] - passes[1]) / (n - 1) for n in range(_FEWEST_ROWS, WIDEST + 2))
-        return min(0.5, 0.9 * self._price * max(0.0, row_ms))
+        return min(0.5, 0.9 * max(0.0, self._price * row_ms - _TEACHES))
 
     def weigh(self, copy: Tree) -> tuple[Tree, int | None]:
         """What of a copied tree is worth verifying, and the skip count at which a draft is better, or None."""
@@ -199,12 +214,12 @@ class Policy:
         # Plain numbers: calls into a library would be most of the time that Auto takes.
         price, passes, factor = self._price, self._passes, self._known[name].factor
         best, expected, worth = 0, 0.0, 1 - price * passes[1]
-        sum_ = 0.0
+        most, sum_ = worth, 0.0
         for number, score in enumerate(tree.scores, 1):
             sum_ += math.exp(score) * factor
             this = 1 + sum_ - price * passes[number + 1]
-            if this > worth:
-                best, expected, worth = number, sum_, this
+            if this + _TEACHES * number > most:
+                best, expected, worth, most = number, sum_, this, this + _TEACHES * number
         return tree if best == len(tree) else tree.first(best), expected, worth
 
     def saw(self, tree: Tree, skipped: int | None, emitted: list[int], draft_ms: float | None, ms: float) -> None:
@@ -222,7 +237,8 @@ class Policy:
             self.costs.saw_verify(len(tree) + 1, ms - draft_ms)
         elif skipped is not None:
             self.costs.saw_round(skipped, len(tree) + 1, ms)
-        self.rate.saw(len(emitted), ms)
+        # In usual milliseconds: another program slows what is decided on at once, and what it is priced by no later.
+        self.rate.saw(len(emitted), ms / self.costs.pace)
         if self._copy.tokens:
             self._known["lookup"].saw(self._copy, emitted)
         self._allowance += _TRYING * len(emitted)

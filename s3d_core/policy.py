@@ -48,14 +48,20 @@ class Reliability:
 
     def saw(self, tree: Tree, emitted: list[int]) -> None:
         """Count a round in, in which `tree` was verified, or another one and it might have been."""
-        # What would have followed the emitted tokens is not known.
-        promised = sum(math.exp(s) for s, d in zip(tree.scores, tree.depths, strict=True) if d <= len(emitted))
-        children, node, accepted = tree.children(), 0, 0
+        chances = [1.0, *map(math.exp, tree.scores)]
+        children, path = tree.children(), [0]
         for token in emitted:
-            if (node, token) not in children:
+            if (path[-1], token) not in children:
                 break
-            node = children[node, token]
-            accepted += 1
+            path.append(children[path[-1], token])
+        promised, accepted = sum(chances) - 1, len(path) - 1.0
+        if accepted == len(emitted):
+            # What would have followed is not known, but promised.
+            below = {path[-1]: chances[path[-1]]}
+            for node, parent in enumerate(tree.parents, 1):
+                if parent in below:
+                    below[node] = chances[node]
+            accepted += sum(below.values()) / chances[path[-1]] - 1
         self._promised += promised - 0.03 * self._promised
         self._accepted += accepted - 0.03 * self._accepted
 
@@ -123,7 +129,8 @@ class Trend:
     def at(self, x: float) -> float:
         """What to expect, never below 0."""
         slope = min(1.0, max(0.0, self._xy / self._xx))
-        return max(0.0, self._y + (slope * (x - self._x) if self._seen else 0.0))
+        # Seen beside long copies alone, the line says little of what comes without any.
+        return max(0.0, self._y + (slope * max(-1.0, x - self._x) if self._seen else 0.0))
 
 
 class Policy:
@@ -171,20 +178,18 @@ class Policy:
             # Until drafts are made, trees are thought as wide as rows cost little.
             cheap = [n for n in range(_FEWEST_ROWS, _USUAL_ROWS + 1) if passes[n] <= 1.5 * passes[1]]
             self._rows = float(max(cheap, default=_FEWEST_ROWS))
-        self._price = self.rate.now
+        self._price = min(self.rate.now, self._rate_here())
         # Where rows are multiplied several at once, the first ones cost less than those in the middle.
         row_ms = min((passes[n] - passes[1]) / (n - 1) for n in range(_FEWEST_ROWS, WIDEST + 2))
         return min(0.5, 0.9 * max(0.0, self._price * row_ms - _TEACHES))
 
     def weigh(self, copy: Tree) -> tuple[Tree, int | None]:
         """What of a copied tree is worth verifying, and the skip count at which a draft is better, or None."""
+        assert self.rate is not None
         self._copy, self._copied, worth = self._cut(copy, "lookup")
         if not self.gains:
             return self._copy, None
-        brings = self._brings.at(self._copied) / self._most
-        below = min(int(self._rows), WIDEST)
-        usual, next_one = self._passes[below : below + 2]
-        passes = usual + (self._rows - below) * (next_one - usual)
+        brings, passes = self._brings.at(self._copied) / self._most, self._usual_pass()
 
         def value(skipped: int) -> float:
             return 1 + brings * self.gains[skipped] - self._price * (self.costs.usual_draft(skipped) + passes)
@@ -193,12 +198,30 @@ class Policy:
         loss = worth - value(best)
         if loss < 0:
             return self._copy, best
+        # The time it takes, in tokens of the whole text.
+        loss *= self.rate.now / self._price
         if loss < self._allowance:
             self._allowance = 0.0
             return self._copy, best
         if not copy.tokens:
             self._rests = min(_LONGEST_REST, int((loss - self._allowance) / _TRYING / 2))
         return self._copy, None
+
+    def _usual_pass(self) -> float:
+        """Usual milliseconds of verifying as many rows as lately."""
+        below = min(int(self._rows), WIDEST)
+        usual, next_one = self._passes[below : below + 2]
+        return usual + (self._rows - below) * (next_one - usual)
+
+    def _rate_here(self) -> float:
+        """Tokens per usual millisecond where nothing is copied, of plain decoding or drafts, whichever has more.
+
+        Tokens that are hard to draft come one after the other: whoever hurries over one of them by a plain step is
+        at the next, and not where it went faster lately.
+        """
+        brings, passes = self._brings.at(0) / self._most if self.gains else 0.0, self._usual_pass()
+        drafts = ((1 + brings * gain) / (self.costs.usual_draft(n) + passes) for n, gain in self.gains.items())
+        return max([1 / self._passes[1], *drafts])
 
     @property
     def widest(self) -> int:

@@ -144,3 +144,24 @@ def test_rows_that_were_measured_too_dear_to_be_verified_are_known_better_by_the
     assert costs.verify(1) == pytest.approx(20, rel=0.05)
     assert costs.verify(8) == pytest.approx(25, rel=0.05)
     assert costs.verify(9) < 34
+
+
+def test_rows_that_were_timed_in_an_unlucky_moment_are_known_better_by_those_on_both_sides():
+    """Nine rows had looked two milliseconds too dear; trees were cut to eight or left at ten, and it stayed so."""
+    costs = Costs(verify={1: 20.0, 6: 26.0, 9: 31.0, 12: 31.0, 18: 35.0})
+    for _ in range(20):
+        costs.saw_verify(1, 20.0)
+        for rows, ms in ((6, 26.0), (8, 27.8), (10, 29.4), (12, 31.0)):
+            costs.saw_verify(rows, ms)
+    assert costs.verify(9) == pytest.approx(28.6, rel=0.025)
+    assert costs.verify(18) == pytest.approx(35, rel=0.03)
+
+
+def test_what_rows_take_is_learned_in_a_few_rounds_of_drafts_alone():
+    """Twelve rows were measured a fifth too dear; it took hundreds of rounds without a plain step to know better."""
+    costs = Costs(verify={1: 20.0, 6: 26.0, 9: 28.0, 12: 36.0, 18: 40.0})
+    for _ in range(15):
+        costs.saw_verify(8, 27.3)
+        costs.saw_verify(12, 30.0)
+    assert costs.verify(12) / costs.verify(8) == pytest.approx(30 / 27.3, rel=0.05)
+    assert costs.verify(1) == pytest.approx(20, rel=0.1)

@@ -2,7 +2,8 @@
 
 Decoding is a stream of rounds, each of which gives tokens and takes time. The best policy for such a
 stream takes in every round what has the most tokens above the going rate: expected tokens less the
-time it takes, priced at the tokens per millisecond reached lately (renewal-reward; this project's own).
+time it takes, priced at the tokens per millisecond reached lately (renewal-reward; this project's own),
+but at no more than can be reached where nothing is copied: tokens that are hard to guess come together.
 The options are plain decoding; the lookup tree, whose path probabilities say exactly what it is worth;
 and S3D at several skip counts, judged by what its drafts brought lately. A drafted tree is then cut to
 the nodes that are worth their rows. What drafts would bring while none are made is not known, so one is

@@ -14,7 +14,8 @@ from s3d_core.settings import MAX_TREE_SIZE
 
 # A round's surprise moves the pace of drafts by so much, and no round counts as more than a factor of two.
 _FOLLOWS, _MOST = 0.1, math.log(2)
-# How well the paces are known, as variances over that of a single pass: at first, and what each pass takes from it.
+# How little the paces are known, as variances over that of a single pass: at first, and what each pass adds to it. Luck
+# is each measured number of rows' own, the rest is shared with those close to it.
 _PACE_UNKNOWN, _PACE_DRIFTS = 0.5, 0.011
 _LUCK, _ROWS_UNKNOWN, _ROWS_DRIFT = 0.1, 0.12, 0.003
 # A pass that took longer than by this factor was held up, or is known to be slower by the next ones.

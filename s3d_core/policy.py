@@ -56,7 +56,7 @@ class Reliability:
                 break
             path.append(children[path[-1], token])
         promised, accepted = sum(chances) - 1, len(path) - 1.0
-        if accepted == len(emitted):
+        if accepted == len(emitted) and chances[path[-1]] > 0:
             # What would have followed is not known, but promised.
             below = {path[-1]: chances[path[-1]]}
             for node, parent in enumerate(tree.parents, 1):

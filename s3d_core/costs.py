@@ -175,9 +175,9 @@ class Costs:
         surprise = _surprise(ms / self.verify(rows), _HELD_UP)
         if not len(self._unknown):
             self._unknown = self._unknown_at_first()
-        unknown = self._unknown
-        told = unknown[1] if rows == 1 else unknown[1] + unknown[rows]
-        gains = told / (1 + (told[1] if rows == 1 else told[1] + told[rows]))
+        unknown, summed = self._unknown, [1] if rows == 1 else [1, rows]
+        told = unknown[summed].sum(0)
+        gains = told / (1 + told[summed].sum())
         self._paces += gains * surprise
         unknown -= np.outer(gains, told)
         unknown += _ROWS_DRIFT * _alike()

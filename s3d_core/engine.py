@@ -104,18 +104,13 @@ class Engine:
         best = {"strategy": "auto", "skipped": skipped, "draft_length": MAX_DRAFT_LENGTH} | self.adapter.card.get(
             "defaults", {}
         )
-        if self.target.is_packed:
-            # There a row of the verify pass costs about a twentieth of what a token does.
-            best["least_probability"] = 0.06
-            if jit.lanes_at_once() != jit.LANES:
-                # With AVX2 six rows are multiplied at once, which takes little longer than one; further rows cost
-                # nothing while memory takes longer than they do, as it does with wide weights.
-                most = 11 if self.target.dtype == torch.float32 else 5
-                best["tree_size"] = min(most, best.get("tree_size", most))
+        if self.target.is_packed and jit.lanes_at_once() != jit.LANES:
+            # With AVX2 six rows are multiplied at once, which takes little longer than one; further rows cost
+            # nothing while memory takes longer than they do, as it does with wide weights.
+            most = 11 if self.target.dtype == torch.float32 else 5
+            best["tree_size"] = min(most, best.get("tree_size", most))
         auto = self.strategies["auto"]
         if self._s3d and self._s3d.has_copies and isinstance(auto, Auto):
-            # The less a round takes besides, the less likely a candidate may be for its row to pay.
-            best["least_probability"] = 0.04
             (best["skipped"],) = auto.policy.gains
         return DraftSettings(**best)
 
@@ -203,12 +198,18 @@ class Engine:
         return statistics.median(self._plain)
 
     def measure_auto(self) -> None:
-        """Time the passes that Auto chooses from, for at most a few seconds."""
+        """Time the passes that Auto chooses from, for at most a few seconds.
+
+        What a row costs then decides what is left out of trees by default.
+        """
         auto = self.strategies["auto"]
         if isinstance(auto, Auto):
             auto.measure(self.cache)
-            passes = auto.policy.costs.passes
-            self.info = replace(self.info, verify_ratio=passes[USUAL_ROWS] / passes[1])
+            passes, defaults = auto.policy.costs.passes, self.info.defaults
+            if self._s3d and self.target.is_packed:
+                least = auto.policy.usual_least(defaults.skipped, defaults.tree_size)
+                defaults = replace(defaults, least_probability=least)
+            self.info = replace(self.info, verify_ratio=passes[USUAL_ROWS] / passes[1], defaults=defaults)
 
     @torch.inference_mode()
     def _plain_step(self, token: int) -> int:

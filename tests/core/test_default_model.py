@@ -3,13 +3,16 @@
 import functools
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from s3d_core.costs import Costs
 from s3d_core.kernels import jit
 from s3d_core.load import stock_model
+from s3d_core.policy import Policy
 from s3d_core.settings import DraftSettings, SamplingSettings
 
 PROMPTS = Path(__file__).parents[2] / "resources" / "prompts" / "bench.jsonl"
@@ -81,6 +84,20 @@ def test_the_shipped_adapter_is_in_use(engine):
     assert engine.info.defaults.strategy == "auto"
     if jit.lanes_at_once() == 8:  # where six rows are multiplied at once
         assert engine.info.defaults.tree_size == 11
+
+
+@pytest.mark.skipif(not jit.available(), reason="packed products need AVX2 on Linux")
+@pytest.mark.parametrize("row_ms", [0.0, 0.5, 2.0])
+def test_what_trees_leave_out_by_default_follows_from_what_rows_cost(engine, monkeypatch, row_ms):
+    auto, before = engine.strategies["auto"], engine.info
+    policy = Policy(auto.policy.gains, Costs({1: 20.0, 33: 20.0 + 32 * row_ms}, {before.defaults.skipped: 5.0}))
+    monkeypatch.setattr(auto, "policy", policy)
+    monkeypatch.setattr(auto, "measure", lambda cache: None)
+    monkeypatch.setattr(engine, "info", before)
+    engine.measure_auto()
+    least = policy.usual_least(before.defaults.skipped, before.defaults.tree_size)
+    assert engine.info.defaults == replace(before.defaults, least_probability=least)
+    assert (least == 0) is (row_ms == 0)
 
 
 @pytest.mark.skipif(not jit.available(), reason="packed products need AVX2 on Linux")

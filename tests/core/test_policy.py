@@ -253,6 +253,22 @@ def test_where_six_rows_are_multiplied_at_once_candidates_among_the_first_are_no
     assert len(policy.cut(tree)) == 5
 
 
+def test_what_fixed_trees_leave_out_follows_from_what_rows_cost_here():
+    """One probability for all machines left in nodes of 0.04 where, with faster memory, a row cost 0.08 tokens."""
+
+    def least(row_ms, size=11):
+        return Policy({11: 2.0}, Costs({1: 20.0, 33: 20.0 + 32 * row_ms}, {11: 5.0})).usual_least(11, size)
+
+    assert least(0.0) == 0
+    # Three tokens take 36 ms, and a node teaches for 0.015.
+    assert least(1.0) == pytest.approx(3 / 36 - 0.015)
+    assert least(0.2) < least(0.5) < least(1.0) < least(5.0) <= 0.5
+    stepwise = Policy({12: 2.0}, Costs(SIX_AT_ONCE, {12: 9.2}))
+    assert 0 < stepwise.usual_least(12, 5) < 0.1
+    # A count that the card says nothing of is judged by the most that any brings.
+    assert stepwise.usual_least(7, 5) == stepwise.usual_least(12, 5)
+
+
 def test_a_first_draft_is_thought_as_wide_as_rows_cost_little():
     """Where the ninth row costs more than a plain step, drafts that paid with six were thought too dear."""
     narrow = Policy({12: 2.0}, Costs(SIX_AT_ONCE, {12: 7.0}))

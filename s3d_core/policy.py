@@ -3,11 +3,12 @@
 Decoding is a stream of rounds, each of which gives tokens and takes time. The best policy for such a
 stream takes in every round what has the most tokens above the going rate: expected tokens less the
 time it takes, priced at the tokens per millisecond reached lately (renewal-reward; this project's own),
-but at no more than can be reached where nothing is copied: tokens that are hard to guess come together.
-The options are plain decoding; the lookup tree, whose path probabilities say exactly what it is worth;
-and S3D at several skip counts, judged by what its drafts brought lately. A drafted tree is then cut to
-the nodes that are worth their rows. What drafts would bring while none are made is not known, so one is
-tried whenever a small share of what was written since pays for the try.
+but at no more than can be reached where nothing is copied, or by what is copied here: tokens that are
+hard to guess come together, and so do those that are copied. The options are plain decoding; the lookup
+tree, whose path probabilities say exactly what it is worth; and S3D at several skip counts, judged by
+what its drafts brought lately. A drafted tree is then cut to the nodes that are worth their rows. What
+drafts would bring while none are made is not known, so one is tried whenever a small share of what was
+written since pays for the try.
 """
 
 import math
@@ -191,9 +192,13 @@ class Policy:
     def weigh(self, copy: Tree) -> tuple[Tree, int | None]:
         """What of a copied tree is worth verifying, and the skip count at which a draft is better, or None."""
         assert self.rate is not None
-        self._copy, self._copied, worth = self._cut(copy, "lookup")
+        self._copy, self._copied = self._cut(copy, "lookup")
         if not self.gains:
             return self._copy, None
+        # Where much is copied, what comes next mostly is, too, and nothing slower is worth its time.
+        copied, copied_ms = 1 + self._copied, self._passes[len(self._copy) + 1]
+        self._price = max(self._price, min(self.rate.now, copied / copied_ms))
+        worth = copied - self._price * copied_ms
         brings, passes = self._brings.at(self._copied) / self._most, self._usual_pass()
 
         def value(skipped: int) -> float:
@@ -237,18 +242,17 @@ class Policy:
         """What of a drafted tree is worth verifying."""
         return self._cut(drafted, "s3d")[0]
 
-    def _cut(self, tree: Tree, name: str) -> tuple[Tree, float, float]:
-        """The nodes that are worth their rows, the tokens expected of them, and their worth."""
+    def _cut(self, tree: Tree, name: str) -> tuple[Tree, float]:
+        """The nodes that are worth their rows, and the tokens expected of them."""
         # Plain numbers: calls into a library would be most of the time that Auto takes.
         price, passes, factor = self._price, self._passes, self._known[name].factor
-        best, expected, worth = 0, 0.0, 1 - price * passes[1]
-        most, sum_ = worth, 0.0
+        best, expected, most, sum_ = 0, 0.0, 1 - price * passes[1], 0.0
         for number, score in enumerate(tree.scores, 1):
             sum_ += math.exp(score) * factor
-            this = 1 + sum_ - price * passes[number + 1]
-            if this + _TEACHES * number > most:
-                best, expected, worth, most = number, sum_, this, this + _TEACHES * number
-        return tree if best == len(tree) else tree.first(best), expected, worth
+            worth = 1 + sum_ - price * passes[number + 1] + _TEACHES * number
+            if worth > most:
+                best, expected, most = number, sum_, worth
+        return tree if best == len(tree) else tree.first(best), expected
 
     def saw(self, tree: Tree, skipped: int | None, emitted: list[int], draft_ms: float | None, ms: float) -> None:
         """Learn from a round.

@@ -127,6 +127,19 @@ def test_what_is_new_is_drafted_also_behind_what_was_copied():
     assert spent <= 1.03 * drafted
 
 
+@pytest.mark.parametrize(("copied", "drafted"), [((0.8, 0.7), (0.85,) * 4), ((0.8,) * 3, (0.9,) * 4)])
+def test_copies_are_not_left_for_drafts_that_bring_little_more(copied, drafted):
+    """Where copies brought much, drafts that bring a token more were made, at the price of time without copies."""
+    policy = Policy({12: 2.0}, costs())
+    spent = best = 0.0
+    for seed in range(30):
+        Text(60, lambda place: NOTHING, lambda place: POOR_DRAFT, seed=seed).with_policy(policy)
+        text = Text(100, lambda place: copied, lambda place: drafted, seed=seed)
+        spent += text.with_policy(policy)[0]
+        best += text.fixed("copied", len(copied))
+    assert spent <= 1.03 * best
+
+
 def test_drafts_are_made_on_while_another_program_slows_the_machine():
     """Passes were known to be slower at once, but not the rate they are priced by: drafts looked dear."""
     policy = Policy({12: 2.0}, costs())

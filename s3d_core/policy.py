@@ -181,13 +181,19 @@ class Policy:
             cheap = [n for n in range(_FEWEST_ROWS, _USUAL_ROWS + 1) if passes[n] <= 1.5 * passes[1]]
             self._rows = float(max(cheap, default=_FEWEST_ROWS))
         self._price = min(self.rate.now, self._rate_here())
-        return 0.9 * _least(self._price, passes[: WIDEST + 2])
+        # Where rows are multiplied several at once, the first ones cost less than those in the middle.
+        row_ms = min((passes[n] - passes[1]) / (n - 1) for n in range(_FEWEST_ROWS, WIDEST + 2))
+        return min(0.5, 0.9 * max(0.0, self._price * row_ms - _TEACHES))
 
     def usual_least(self, skipped: int, size: int) -> float:
-        """As `least`, for any round that drafts with so many layers skipped and trees of up to so many nodes."""
+        """As `least`, for any round that drafts with so many layers skipped and trees of up to so many nodes.
+
+        Nothing is cut from those trees, so it is what a row costs on average.
+        """
         passes, gain = self.costs.passes, self.gains.get(skipped, self._most)
         rate = (1 + gain) / (self.costs.usual_draft(skipped) + passes[size + 1])
-        return _least(max(rate, 1 / passes[1]), passes[: max(_FEWEST_ROWS, size + 1) + 1])
+        row_ms = (passes[size + 1] - passes[1]) / size
+        return min(0.5, max(0.0, max(rate, 1 / passes[1]) * row_ms - _TEACHES))
 
     def weigh(self, copy: Tree) -> tuple[Tree, int | None]:
         """What of a copied tree is worth verifying, and the skip count at which a draft is better, or None."""
@@ -284,10 +290,3 @@ class Policy:
         # All skip counts are judged together: what one brought says what the others would have.
         self._brings.saw(self._copied, (len(emitted) - 1) * self._most / self.gains[skipped])
         self._rows += 0.1 * (len(tree) + 1 - self._rows)
-
-
-def _least(price: float, passes: list[float]) -> float:
-    """The probability below which a node is not worth its row, at `price` tokens a millisecond."""
-    # Where rows are multiplied several at once, the first ones cost less than those in the middle.
-    row_ms = min((passes[n] - passes[1]) / (n - 1) for n in range(_FEWEST_ROWS, len(passes)))
-    return min(0.5, max(0.0, price * row_ms - _TEACHES))

@@ -30,28 +30,36 @@ class Coherence:
         self._parents, self._children = (np.empty((_ROOM, rank), dtype=np.float16) for _ in range(2))
         self._place = np.full(target.embedding.shape[0], -1, dtype=np.int16)
         self._filled = 0
+        # Read in one go.
+        self._ends = torch.cat([adapter.parent, adapter.child], dim=1)
+        # A row's final norm is a factor for all of it, so the norm's weights may as well be in the gate.
+        self._gate = adapter.norm[:, None] * adapter.gate
 
     @property
     def bytes(self) -> int:
         """Memory beyond the adapter's own, in bytes."""
-        return self._parents.nbytes + self._children.nbytes + self._place.nbytes
+        tables = self._parents.nbytes + self._children.nbytes + self._place.nbytes
+        return tables + self._ends.nbytes + self._gate.nbytes
 
     def pairs(self, rows: torch.Tensor, tokens: np.ndarray) -> np.ndarray | None:
         """The term for each choice of a slot and each of the next, float32 `[slots - 1, k, k]`; None for one slot.
 
         Args:
-            rows: final-normed draft rows `[slots, hidden]`.
+            rows: draft rows before the final norm, `[slots, hidden]`.
             tokens: `[slots, k]` ids.
         """
         if tokens.shape[0] == 1:
             return None
-        gates = (1 + rows[1:] @ self._adapter.gate).float().cpu().numpy()
+        turned = (rows[1:] @ self._gate).float().cpu().numpy()
+        plain = rows[1:].float().cpu().numpy()
+        gates = 1 + turned / np.sqrt((plain * plain).mean(1, keepdims=True) + self._target.eps)
         at = self._places(tokens)
         parents = self._parents[at[:-1]] * gates[:, None, :]
         return parents @ self._children[at[1:]].astype(np.float32).swapaxes(1, 2)
 
     def pairs_there(self, rows: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor | None:
-        """As `pairs`, on the device: there the vectors are made anew sooner than they are looked up on the host."""
+        """As `pairs`, of rows behind the final norm and on the device, where the vectors are made anew sooner than they
+        are looked up on the host."""
         if tokens.shape[0] == 1:
             return None
         gates = (1 + rows[1:] @ self._adapter.gate).float()
@@ -71,8 +79,9 @@ class Coherence:
             new = np.unique(tokens)
         rows = self._target.embed(torch.from_numpy(new).to(self._adapter.parent.device))
         places = slice(self._filled, self._filled + len(new))
-        for table, matrix in ((self._parents, self._adapter.parent), (self._children, self._adapter.child)):
-            table[places] = (rows @ matrix.to(rows.dtype)).float().clamp(-_LARGEST, _LARGEST).cpu().numpy()
+        rank = self._parents.shape[1]
+        ends = (rows @ self._ends.to(rows.dtype)).float().clamp(-_LARGEST, _LARGEST).cpu().numpy()
+        self._parents[places], self._children[places] = ends[:, :rank], ends[:, rank:]
         self._place[new] = np.arange(places.start, places.stop)
         self._filled = places.stop
         return self._place[tokens]

@@ -96,7 +96,7 @@ class S3D:
         logits, tokens = best.cpu().numpy(), choices.cpu().numpy()
         if state.noise:
             logits, tokens = self._favoured(logits, tokens, state.noise)
-        pairs = self.coherence.pairs(target.normed(x, adapter.norm), tokens)
+        pairs = self.coherence.pairs(x, tokens)
         found = Candidates(logits, tokens, pairs, self._recall, self._context, self._calibration, state.noise)
         if self.watch:
             self.watch(found)

@@ -114,8 +114,8 @@ def test_the_coherence_term_is_the_decoders(monkeypatch):
     coherence, children = Coherence(target, adapter), whole_vocabulary(target).embedding @ adapter.child
     for seed in range(40):
         tokens = some_ids(SLOTS * 5, seed=seed).view(SLOTS, 5)
-        rows = torch.randn(SLOTS, target.embedding.shape[1], generator=torch.Generator().manual_seed(seed))
-        pairs = coherence.pairs(rows, tokens.numpy())
+        before = torch.randn(SLOTS, target.embedding.shape[1], generator=torch.Generator().manual_seed(seed))
+        pairs, rows = coherence.pairs(before, tokens.numpy()), target.normed(before, adapter.norm)
         for slot in range(1, SLOTS):
             context = (target.embed(tokens[slot - 1]) @ adapter.parent) * (1 + rows[slot] @ adapter.gate)
             term = (context @ children.T)[:, tokens[slot]]

@@ -5,25 +5,16 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from s3d_core.settings import MAX_TREE_SIZE
+from s3d_core.row_costs import RowCosts
 
-# A round's surprise moves the pace of drafts by so much, and no round counts as more than a factor of two.
-_FOLLOWS, _MOST = 0.1, math.log(2)
-# How little the paces are known, as variances over that of a single pass: at first, and what each pass adds to it. Luck
-# is each measured number of rows' own, the rest is shared with those close to it.
-_PACE_UNKNOWN, _PACE_DRIFTS = 0.5, 0.011
-_LUCK, _ROWS_UNKNOWN, _ROWS_DRIFT = 0.1, 0.12, 0.003
-# A pass that took longer than by this factor was held up, or is known to be slower by the next ones.
-_HELD_UP = math.log(1.3)
-# How far what is seen of some rows carries over to others: to half or twice as many next to nothing of it.
-_REACH = 0.3
+# A round's surprise moves the pace of drafts by so much, and no round counts as more than by that factor.
+_FOLLOWS, _MOST = 0.1, 1.75
 # How many draft passes the first measuring weighs as much as; without drafts it is forgotten down to the least.
-_FIRST_MEASURED, _LEAST_KNOWN = 3.0, 1.0
+_FIRST_MEASURED, _LEAST_KNOWN = 3.0, 0.8
 _FORGETS = 0.05
 # How often a shape is timed at most.
 _TIMES = 5
@@ -45,13 +36,9 @@ class Shape(NamedTuple):
 class Costs:
     """Milliseconds of the verify pass by rows, and of the draft pass by skipped layers.
 
-    Verify passes in between are interpolated; draft passes lie on a line. A common pace carries over to all of them
-    what is seen of verify passes: a longer context or another busy program slows every pass. Beside it draft passes
-    have a pace of their own, as their search depends on the text; it is learned the faster the longer none was made.
-    And so do verify passes by their rows: measured a few times, they may have been lucky, and behind a long context
-    rows cost more. What is seen of one number of rows holds the more of another the closer it is: else one that was
-    measured too dear would never be verified, and so never known better. A Kalman filter tells the common pace from
-    those of the rows: the newer the last plain step is, the more a surprise is put down to the rows.
+    What verify passes take follows from what is seen of them (see `row_costs`); draft passes lie on a line. The pace of
+    all passes holds for drafts, too. Beside it they have a pace of their own, as their search depends on the text; it
+    is learned the faster the longer none was made.
 
     Args:
         verify: milliseconds by rows, where they are known already.
@@ -63,16 +50,12 @@ class Costs:
         self, verify: Mapping[int, float] | None = None, draft: Mapping[int, float] | None = None, first_runs: int = 1
     ):
         self._verify = dict(verify or {})
+        self._rows = RowCosts(self._verify) if self._verify else None
         self._draft = dict(draft or {})
         self._first_runs = first_runs
         self._drafts: dict[int, float] = {}
-        self._draft_pace = 0.0
+        self._draft_pace = 1.0
         self._drafts_known = _FIRST_MEASURED
-        # Logarithms of what passes take over what was measured: at 1 that of all, from 2 on what rows add to it.
-        self._paces = np.zeros(MAX_TREE_SIZE + 2)
-        self._unknown = np.empty((0, 0))
-        self._table = np.empty(0)
-        self._passes: list[float] = []
 
     @property
     def known(self) -> bool:
@@ -103,60 +86,39 @@ class Costs:
                 self._keep(shape, statistics.median_low(times[place]))
 
     def _keep(self, shape: Shape, ms: float) -> None:
-        held = self._verify if shape.kind == "verify" else self._draft
-        held[shape.size] = ms
-        self._table, self._unknown = np.empty(0), np.empty((0, 0))
-        self._drafts.clear()
+        if shape.kind == "verify":
+            self._verify[shape.size] = ms
+            self._rows = RowCosts(self._verify)
+        else:
+            self._draft[shape.size] = ms
+            self._drafts.clear()
 
     @property
     def pace(self) -> float:
         """What all passes take now over what they usually do."""
-        return math.exp(self._paces[1])
+        return self._rows.pace if self._rows else 1.0
 
     @property
     def passes(self) -> list[float]:
         """Milliseconds that a verify pass usually takes by its rows, from none to those of the largest tree; not to be
         changed."""
-        if not len(self._table):
-            self._table, self._passes = self._interpolated(MAX_TREE_SIZE + 1), []
-        if not self._passes:
-            paces = self._paces.copy()
-            paces[1] = 0
-            self._passes = (self._table * np.exp(paces)).tolist()
-        return self._passes
+        return self._measured_rows.passes
 
     def verify(self, rows: int) -> float:
         """Milliseconds that a verify pass of so many rows takes now."""
-        return self.passes[rows] * self.pace
+        return self._measured_rows.now(rows)
 
-    def _interpolated(self, most_rows: int) -> np.ndarray:
-        rows = sorted(self._verify)
-        measured = [self._verify[n] for n in rows]
-        wanted = np.arange(most_rows + 1)
-        costs = np.interp(wanted, rows, measured)
-        if len(rows) > 1:
-            slope = max(0.0, (measured[-1] - measured[-2]) / (rows[-1] - rows[-2]))
-            costs += slope * np.maximum(0, wanted - rows[-1])
-        costs[0] = 0
-        return costs
-
-    def _unknown_at_first(self) -> np.ndarray:
-        """Covariances of the paces: each measured number of rows may have been lucky by itself, and what lies between
-        two of them with both."""
-        rows = [n for n in sorted(self._verify) if n > 1] or [2]
-        wanted = np.arange(MAX_TREE_SIZE + 2)
-        shares = np.array([np.interp(wanted, rows, one) for one in np.eye(len(rows))])
-        shares[:, :2] = 0
-        unknown = _LUCK * shares.T @ shares + _ROWS_UNKNOWN * _alike()
-        unknown[1, 1] = _PACE_UNKNOWN
-        return unknown
+    @property
+    def _measured_rows(self) -> RowCosts:
+        assert self._rows, "verify passes are measured before anything is asked of them"
+        return self._rows
 
     def usual_draft(self, skipped: int) -> float:
         """Milliseconds that a draft pass usually takes, its search included; infinite where none was measured."""
         base = self._drafts.get(skipped)
         if base is None:
             base = self._drafts[skipped] = self._on_line(skipped)
-        return base * math.exp(self._draft_pace)
+        return base * self._draft_pace
 
     def _on_line(self, skipped: int) -> float:
         """Every layer takes as long: one count that was lucky when it was timed is none that is cheap."""
@@ -172,23 +134,14 @@ class Costs:
 
     def saw_verify(self, rows: int, ms: float) -> None:
         """A verify pass of a reply took so long."""
-        surprise = _surprise(ms / self.verify(rows), _HELD_UP)
-        if not len(self._unknown):
-            self._unknown = self._unknown_at_first()
-        unknown, summed = self._unknown, [1] if rows == 1 else [1, rows]
-        told = unknown[summed].sum(0)
-        gains = told / (1 + told[summed].sum())
-        self._paces += gains * surprise
-        unknown -= np.outer(gains, told)
-        unknown += _ROWS_DRIFT * _alike()
-        unknown[1, 1] += _PACE_DRIFTS
-        self._passes = []
+        self._measured_rows.saw(rows, ms)
 
     def saw_draft(self, skipped: int, ms: float) -> None:
         """A draft pass of a reply took so long."""
         follows = max(_FOLLOWS, 1 / (1 + self._drafts_known))
         self._drafts_known += 1
-        self._draft_pace += follows * _surprise(ms / self.draft(skipped))
+        # Of what they take on average: a search that takes long now and then is as dear as it is.
+        self._draft_pace *= 1 + follows * (max(1 / _MOST, min(_MOST, ms / self.draft(skipped))) - 1)
 
     def saw_no_draft(self) -> None:
         """A round of a reply went by without a draft pass."""
@@ -196,20 +149,8 @@ class Costs:
 
     def saw_round(self, skipped: int, rows: int, ms: float) -> None:
         """A draft and a verify pass of a reply took so long together."""
-        self._paces[1] += _FOLLOWS * _surprise(ms / (self.draft(skipped) + self.verify(rows)))
-
-
-@cache
-def _alike() -> np.ndarray:
-    """How much passes of 0, 1, 2, ... rows have in common by pairs, from 0 to 1, but for the pace of all."""
-    counts = np.log(np.arange(2, MAX_TREE_SIZE + 2))
-    alike = np.zeros((MAX_TREE_SIZE + 2, MAX_TREE_SIZE + 2))
-    alike[2:, 2:] = np.exp(-(((counts[:, None] - counts) / _REACH) ** 2) / 2)
-    return alike
-
-
-def _surprise(ratio: float, most: float = _MOST) -> float:
-    return max(-most, min(most, math.log(ratio)))
+        surprise = math.log(ms / (self.draft(skipped) + self.verify(rows)))
+        self._measured_rows.slow_down(_FOLLOWS * max(-math.log(_MOST), min(math.log(_MOST), surprise)))
 
 
 def _timed(run: Callable[[], object]) -> float:

@@ -32,7 +32,7 @@ _TEACHES = 0.015
 _WIDER = 1.5
 # How many pairs an old line weighs as much as, and what is usual at most: texts differ by less than half of what
 # rounds do.
-_LITTLE, _USUAL = 2.0, 6.0
+_LITTLE, _USUAL = 2.0, 9.0
 # How slowly what is usual changes in the end.
 _SLOWLY = 0.01
 
@@ -181,8 +181,9 @@ class Policy:
             cheap = [n for n in range(_FEWEST_ROWS, _USUAL_ROWS + 1) if passes[n] <= 1.5 * passes[1]]
             self._rows = float(max(cheap, default=_FEWEST_ROWS))
         self._price = min(self.rate.now, self._rate_here())
-        # Where rows are multiplied several at once, the first ones cost less than those in the middle.
-        row_ms = min((passes[n] - passes[1]) / (n - 1) for n in range(_FEWEST_ROWS, WIDEST + 2))
+        # Where rows are multiplied several at once, the first ones cost less than those in the middle. In between
+        # costs are straight.
+        row_ms = min((passes[n] - passes[1]) / (n - 1) for n in range(_FEWEST_ROWS, WIDEST + 2, 4))
         return min(0.5, 0.9 * max(0.0, self._price * row_ms - _TEACHES))
 
     def usual_least(self, skipped: int, size: int) -> float:

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from s3d_core.costs import Costs, Shape
+from s3d_core.row_costs import RowCosts
 
 
 def test_shapes_in_between_are_interpolated_and_wider_ones_go_on_likewise():
@@ -165,3 +166,35 @@ def test_what_rows_take_is_learned_in_a_few_rounds_of_drafts_alone():
         costs.saw_verify(12, 30.0)
     assert costs.verify(12) / costs.verify(8) == pytest.approx(30 / 27.3, rel=0.05)
     assert costs.verify(1) == pytest.approx(20, rel=0.1)
+
+
+def test_drafts_that_take_long_now_and_then_are_as_dear_as_on_average():
+    """What they take was learned by factors, and came out a tenth too cheap where the search waits for memory."""
+    costs = Costs(verify={1: 10.0}, draft={12: 8.0})
+    told = []
+    for number in range(300):
+        costs.saw_draft(12, 14.0 if number % 3 == 0 else 8.0)
+        told.append(costs.draft(12))
+    assert sum(told[60:]) / 240 == pytest.approx(10, rel=0.03)
+
+
+def test_later_passes_are_learned_from_together_and_none_is_left_out():
+    """Learning from each took a twentieth of a pass in four bits: nothing of it is in the processor's caches then."""
+    rows = RowCosts({1: 10.0, 6: 16.0})
+    for _ in range(100):
+        rows.saw(1, 12.0)
+        rows.saw(6, 20.0)
+    held = rows.passes
+    for number in range(7):
+        rows.saw(6, 30.0)
+        assert rows.passes is held, number
+    rows.saw(6, 30.0)
+    together = rows.now(6)
+    assert together > 1.1 * 20
+    again = RowCosts({1: 10.0, 6: 16.0}, together=1)
+    for _ in range(100):
+        again.saw(1, 12.0)
+        again.saw(6, 20.0)
+    for _ in range(8):
+        again.saw(6, 30.0)
+    assert together == pytest.approx(again.now(6), rel=1e-9)

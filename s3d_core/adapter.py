@@ -50,6 +50,7 @@ class Adapter:
         room: where its packed weights lie, None where they are not packed: what else drafting packs fits in behind.
         merged: the layers that run in place of the stock ones with `updates` beside them, where there are any; the
             updates are then those of the file, mapped, and take no memory.
+        ends: `[hidden, 2 * coherence rank]`, what `parent` and `child` are the halves of, where they are.
     """
 
     masks: torch.Tensor
@@ -63,6 +64,7 @@ class Adapter:
     card: dict
     room: Room | None = None
     merged: Merged | None = None
+    ends: torch.Tensor | None = None
 
     @property
     def drafting(self) -> Drafting:
@@ -170,7 +172,9 @@ class Adapter:
         rest = replace(self, updates={})
         fitted, narrow = rest.to(target.activations, target.device), rest.to(torch.bfloat16, target.device)
         # These are multiplied only for tokens that were not seen lately, so they can be widened then.
-        return replace(fitted, updates=updates, parent=narrow.parent, child=narrow.child, room=room, merged=merged)
+        ends = torch.cat([narrow.parent, narrow.child], dim=1)
+        parent, child = ends.chunk(2, dim=1)
+        return replace(fitted, updates=updates, parent=parent, child=child, ends=ends, room=room, merged=merged)
 
     def save(self, folder: Path, dtype: torch.dtype = torch.bfloat16) -> None:
         """Write the adapter; one that is there already stays until both files are written, and is then replaced."""

@@ -30,16 +30,14 @@ class Coherence:
         self._parents, self._children = (np.empty((_ROOM, rank), dtype=np.float16) for _ in range(2))
         self._place = np.full(target.embedding.shape[0], -1, dtype=np.int16)
         self._filled = 0
-        # Read in one go.
-        self._ends = torch.cat([adapter.parent, adapter.child], dim=1)
-        # A row's final norm is a factor for all of it, so the norm's weights may as well be in the gate.
-        self._gate = adapter.norm[:, None] * adapter.gate
+        # Multiplied with in one go.
+        self._ends = torch.cat([adapter.parent, adapter.child], dim=1) if adapter.ends is None else adapter.ends
 
     @property
     def bytes(self) -> int:
         """Memory beyond the adapter's own, in bytes."""
         tables = self._parents.nbytes + self._children.nbytes + self._place.nbytes
-        return tables + self._ends.nbytes + self._gate.nbytes
+        return tables + (self._ends.nbytes if self._adapter.ends is None else 0)
 
     def pairs(self, rows: torch.Tensor, tokens: np.ndarray) -> np.ndarray | None:
         """The term for each choice of a slot and each of the next, float32 `[slots - 1, k, k]`; None for one slot.
@@ -50,8 +48,10 @@ class Coherence:
         """
         if tokens.shape[0] == 1:
             return None
-        turned = (rows[1:] @ self._gate).float().cpu().numpy()
-        plain = rows[1:].float().cpu().numpy()
+        rows, norm, gate = rows[1:].float(), self._adapter.norm.float(), self._adapter.gate.float()
+        turned = ((rows * norm) @ gate).cpu().numpy()
+        # A row's norm is a factor for all of it.
+        plain = rows.cpu().numpy()
         gates = 1 + turned / np.sqrt((plain * plain).mean(1, keepdims=True) + self._target.eps)
         at = self._places(tokens)
         parents = self._parents[at[:-1]] * gates[:, None, :]

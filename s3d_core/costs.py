@@ -50,7 +50,7 @@ class Costs:
         self, verify: Mapping[int, float] | None = None, draft: Mapping[int, float] | None = None, first_runs: int = 1
     ):
         self._verify = dict(verify or {})
-        self._rows = RowCosts(self._verify) if self._verify else None
+        self._rows: RowCosts | None = None
         self._draft = dict(draft or {})
         self._first_runs = first_runs
         self._drafts: dict[int, float] = {}
@@ -88,7 +88,7 @@ class Costs:
     def _keep(self, shape: Shape, ms: float) -> None:
         if shape.kind == "verify":
             self._verify[shape.size] = ms
-            self._rows = RowCosts(self._verify)
+            self._rows = None
         else:
             self._draft[shape.size] = ms
             self._drafts.clear()
@@ -96,21 +96,23 @@ class Costs:
     @property
     def pace(self) -> float:
         """What all passes take now over what they usually do."""
-        return self._rows.pace if self._rows else 1.0
+        return self._followed.pace if self._verify else 1.0
 
     @property
     def passes(self) -> list[float]:
         """Milliseconds that a verify pass usually takes by its rows, from none to those of the largest tree; not to be
         changed."""
-        return self._measured_rows.passes
+        return self._followed.passes
 
     def verify(self, rows: int) -> float:
         """Milliseconds that a verify pass of so many rows takes now."""
-        return self._measured_rows.now(rows)
+        return self._followed.now(rows)
 
     @property
-    def _measured_rows(self) -> RowCosts:
-        assert self._rows, "verify passes are measured before anything is asked of them"
+    def _followed(self) -> RowCosts:
+        """What was measured of verify passes, and seen of them since."""
+        if self._rows is None:
+            self._rows = RowCosts(self._verify)
         return self._rows
 
     def usual_draft(self, skipped: int) -> float:
@@ -134,7 +136,7 @@ class Costs:
 
     def saw_verify(self, rows: int, ms: float) -> None:
         """A verify pass of a reply took so long."""
-        self._measured_rows.saw(rows, ms)
+        self._followed.saw(rows, ms)
 
     def saw_draft(self, skipped: int, ms: float) -> None:
         """A draft pass of a reply took so long."""
@@ -150,7 +152,7 @@ class Costs:
     def saw_round(self, skipped: int, rows: int, ms: float) -> None:
         """A draft and a verify pass of a reply took so long together."""
         surprise = math.log(ms / (self.draft(skipped) + self.verify(rows)))
-        self._measured_rows.slow_down(_FOLLOWS * max(-math.log(_MOST), min(math.log(_MOST), surprise)))
+        self._followed.slow_down(_FOLLOWS * max(-math.log(_MOST), min(math.log(_MOST), surprise)))
 
 
 def _timed(run: Callable[[], object]) -> float:

@@ -37,8 +37,6 @@ _LITTLE, _USUAL = 2.0, 9.0
 _SLOWLY = 0.01
 # What trees as narrow as here bring on prompts of others, over what the card promises: 1.3 to 1.4 tokens of 2.4.
 _PROMISED = 0.6
-# Most drafts are made in texts that they suit, so a new text brings less than the usual draft.
-_NEW = 0.75
 
 
 class Reliability:
@@ -96,9 +94,9 @@ class Rate:
 class Trend:
     """A running straight line through (x, y) that forgets slowly: what y to expect at an x in this text.
 
-    A text is begun with somewhat less than is usual: a few bad rounds at the end of the last one say little of it.
-    Until pairs are seen the usual is `y` at any x; the slope starts at `slope`. What has not been looked at for a while
-    is known less well, so the next pairs count more.
+    A text is begun with what is usual: a few bad rounds at the end of the last one say little of it. Until pairs are
+    seen that is `y` at any x; the slope starts at `slope`. What has not been looked at for a while is known less well,
+    so the next pairs count more.
     """
 
     def __init__(self, y: float, slope: float, rate: float = 0.06):
@@ -110,7 +108,7 @@ class Trend:
 
     def begin(self) -> None:
         """Another text is looked at."""
-        self._x, self._y, self._known = self._usual_x, _NEW * self._usual_y, min(self._known, _USUAL)
+        self._x, self._y, self._known = self._usual_x, self._usual_y, min(self._known, _USUAL)
 
     def saw(self, x: float, y: float) -> None:
         """Count a pair in."""
